@@ -1,0 +1,137 @@
+"""One small interface over the two TensorFlow Lite interpreters.
+
+LiteRT (`ai-edge-litert`) is the default; `tflite-runtime`, its predecessor, is there for Pythons
+before 3.12 that already have it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ModelFileError, RuntimeMissingError
+
+__all__ = ["RUNTIMES", "Network", "Runtime", "default_threads"]
+
+Runtime = Literal["auto", "litert", "tflite-runtime"]
+RUNTIMES: dict[str, str] = {
+    "litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+}
+
+
+def default_threads() -> int:
+    """All cores up to four: small networks do not gain from more."""
+    return min(4, os.cpu_count() or 1)
+
+
+def _import(runtime: Runtime) -> tuple[str, Any]:
+    names = list(RUNTIMES) if runtime == "auto" else [runtime]
+    reasons = []
+    for name in names:
+        try:
+            return name, importlib.import_module(RUNTIMES[name])
+        except (ImportError, AttributeError) as error:  # numpy 2 under tflite-runtime: either
+            reasons.append(f"{name}: {str(error).splitlines()[0]}")
+    raise RuntimeMissingError(
+        f"no TensorFlow Lite interpreter works here ({'; '.join(reasons)}); "
+        "pip install ai-edge-litert, or on Python 3.11 and older skinedge[tflite-runtime]"
+    )
+
+
+class Network:
+    """A loaded `.tflite` with static shapes: pixels in, heads out.
+
+    Attributes:
+        runtime: which interpreter runs it, `litert` or `tflite-runtime`.
+        threads: how many threads it may use.
+        height, width: of the input, in pixels.
+
+    Raises:
+        ModelFileError: the bytes are no TFLite model, or its input is not one RGB image of
+            uint8 (raw pixels) or float32, or its first output is not `[1, classes]`.
+        RuntimeMissingError: no interpreter can be imported, or the one found cannot run with
+            the installed numpy.
+    """
+
+    def __init__(
+        self, content: bytes, name: str, threads: int | None = None, runtime: Runtime = "auto"
+    ) -> None:
+        self.threads = default_threads() if threads is None else threads
+        self.runtime, module = _import(runtime)
+        try:
+            # Calling the module's class here and not in `_import` is what meets tflite-runtime's
+            # late failure: built for numpy 1, it imports under numpy 2 and only then breaks.
+            self._interpreter = module.Interpreter(model_content=content, num_threads=self.threads)
+            self._interpreter.allocate_tensors()
+        except SystemError as error:
+            raise RuntimeMissingError(
+                f"{self.runtime} does not work with numpy {np.__version__}; "
+                "pip install 'skinedge[tflite-runtime]' brings numpy 1, or use ai-edge-litert"
+            ) from error
+        except (ValueError, RuntimeError) as error:
+            raise ModelFileError(
+                f"{name}: not a model this interpreter can load "
+                f"({str(error).strip().splitlines()[0]}); copy or export it again"
+            ) from error
+        inputs, self._outputs = (
+            self._interpreter.get_input_details(),
+            self._interpreter.get_output_details(),
+        )
+        self._input = inputs[0]
+        shape = tuple(int(n) for n in self._input["shape"])
+        first = tuple(int(n) for n in self._outputs[0]["shape"]) if self._outputs else ()
+        dtype = self._input["dtype"]
+        if (
+            len(inputs) != 1
+            or len(shape) != 4
+            or shape[::3] != (1, 3)
+            or dtype not in (np.uint8, np.float32)
+            or len(first) != 2
+            or first[0] != 1
+        ):
+            raise ModelFileError(
+                f"{name}: takes {dtype.__name__} {list(shape)} and returns {list(first)}; "
+                "SkinEdge runs image classifiers: uint8 or float32 [1, H, W, 3] to [1, classes]"
+            )
+        self.height, self.width = shape[1], shape[2]
+        self.classes = first[1]
+
+    def run(
+        self, pixels: npt.NDArray[np.uint8], scale: float = 1 / 128, zero: float = 127
+    ) -> list[npt.NDArray[np.float32]]:
+        """Run once.
+
+        Args:
+            pixels: RGB uint8 `[height, width, 3]`.
+            scale, zero: a float32 model gets (pixels - zero) * scale; a uint8 one raw pixels.
+
+        Returns:
+            Every output, dequantized: float32 `[n]`; probabilities first, then the attention
+            map where the model has one.
+        """
+        tensor = pixels[np.newaxis]
+        if self._input["dtype"] is np.float32:
+            tensor = ((tensor - np.float32(zero)) * np.float32(scale)).astype(np.float32)
+        self._interpreter.set_tensor(self._input["index"], tensor)
+        self._interpreter.invoke()
+        return [self._read(output) for output in self._outputs]
+
+    def _read(self, output: dict[str, Any]) -> npt.NDArray[np.float32]:
+        values = np.asarray(self._interpreter.get_tensor(output["index"])[0], np.float32)
+        scale, zero = output["quantization"]
+        if scale:  # 0 for a float tensor
+            values = (values - np.float32(zero)) * np.float32(scale)
+        return values.ravel()
+
+    def delegate_partitions(self) -> int:
+        """How many delegate (XNNPACK) nodes the interpreter runs: 1 is ideal, 0 means none.
+
+        LiteRT only; it reads what the interpreter offers for inspection.
+        """
+        details = self._interpreter._get_ops_details()
+        return sum(operator["op_name"] == "DELEGATE" for operator in details)
