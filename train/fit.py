@@ -1,0 +1,309 @@
+"""Train a recipe: stages, checkpoints every epoch, resume, early stopping, a CSV log.
+
+A run folder holds `run.json` (recipe, seed, split digest, calibration, versions), `split.csv`,
+`log.csv`, `curves.png`, `model.keras` (the best epoch of the last stage, calibrated; outputs
+logits and map), and while it trains `checkpoints/`. A resumed run draws the same batches an
+unbroken one would.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from skinedge.errors import RunError
+from skinedge.lesion import LESIONS
+
+from .batches import TrainingBatches, lesion_prior, load_pixels, normalise
+from .calibrate import fit_calibration, fold
+from .datasets.images import LabelledImages
+from .datasets.splits import Split, split_by_lesion, write_split
+from .evaluate import Answers
+from .losses import LogitAdjusted
+from .metrics import balanced_accuracy, macro_auroc
+from .plots import training_curves
+from .recipes.recipe import Recipe, Stage
+from .zoo.build import build
+from .zoo.weights import load_imagenet
+
+__all__ = ["Run", "ask_keras", "load", "split_of", "train"]
+
+MONITOR = "val_macro_auroc"
+
+
+class Run:
+    """Where a training run keeps its files."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.description = self.folder / "run.json"
+        self.split = self.folder / "split.csv"
+        self.log = self.folder / "log.csv"
+        self.curves = self.folder / "curves.png"
+        self.model = self.folder / "model.keras"
+        self.checkpoints = self.folder / "checkpoints"
+
+    def describe(self) -> dict[str, Any]:
+        """What `run.json` says.
+
+        Raises:
+            RunError: there is no readable `run.json`, so this is no run folder.
+        """
+        try:
+            return dict(json.loads(self.description.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"{self.folder}: not a run folder (no readable run.json); "
+                "make one with: skinedge train edge --data DIR --out RUN"
+            ) from error
+
+    def stage_weights(self, index: int) -> Path:
+        return self.checkpoints / f"stage{index}.weights.h5"
+
+
+class _Validate(keras.callbacks.Callback):
+    """Adds validation metrics to the epoch's logs, for every callback after it.
+
+    The network's logits answer for equally common classes (`LogitAdjusted`). That is what
+    balanced accuracy asks for; AUROC ranks images drawn as they come, so there the classes'
+    natural log prior is added back.
+    """
+
+    def __init__(self, data: LabelledImages, prior: np.ndarray, size: int, batch_size: int) -> None:
+        super().__init__()
+        self._input = normalise(load_pixels(data.images, size))
+        self._labels = data.labels()
+        self._log_prior = np.log(prior)
+        self._batch_size = batch_size
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logits = self.model.predict(self._input, batch_size=self._batch_size, verbose=0)
+        natural = softmax(logits + self._log_prior, axis=1)
+        picked = natural[np.arange(len(self._labels)), self._labels]
+        if logs is not None:
+            logs["val_loss"] = float(-np.log(np.maximum(picked, 1e-12)).mean())
+            logs["val_balanced_accuracy"] = balanced_accuracy(self._labels, logits)
+            logs[MONITOR] = macro_auroc(self._labels, natural)
+
+
+def _schedule(stage: Stage, steps_per_epoch: int) -> Any:
+    warm_up = steps_per_epoch // 2
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=stage.learning_rate / 20,
+        warmup_target=stage.learning_rate,
+        warmup_steps=warm_up,
+        decay_steps=max(1, stage.epochs * steps_per_epoch - warm_up),
+        alpha=stage.final_learning_rate / stage.learning_rate,
+    )
+
+
+def _logged(log: Path, stage: int) -> list[float]:
+    """The monitored values that an interrupted stage has already logged."""
+    if not log.is_file():
+        return []
+    with open(log, newline="", encoding="utf-8") as file:
+        return [float(row[MONITOR]) for row in csv.DictReader(file) if int(row["stage"]) == stage]
+
+
+class _StageLog(keras.callbacks.CSVLogger):
+    """CSV log with the stage and its input size in every line."""
+
+    def __init__(self, path: Path, index: int, size: int) -> None:
+        super().__init__(str(path), append=True)
+        self._columns = {"stage": index, "input_size": size}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        super().on_epoch_end(epoch, {**self._columns, **(logs or {})})
+
+
+def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, start: Any) -> Any:
+    """Train one stage and return the model of its best epoch; `start` sets initial weights."""
+    stage = recipe.stages[index]
+    model = build(recipe.spec_at(stage), keras)
+    start(model)
+    best = run.stage_weights(index)
+    if best.is_file():
+        model.load_weights(best)
+        return model
+    batches = TrainingBatches(split.train, recipe, stage.input_size, seed)
+    trained = keras.Model(model.inputs, model.outputs[0])
+    trained.compile(
+        optimizer=keras.optimizers.AdamW(
+            _schedule(stage, len(batches)), weight_decay=recipe.weight_decay
+        ),
+        loss=LogitAdjusted(batches.prior.tolist(), recipe.label_smoothing),
+        jit_compile=keras.backend.backend() == "jax",
+    )
+    logged = _logged(run.log, index)
+    candidate = run.checkpoints / f"stage{index}-best.weights.h5"
+    trained.fit(
+        batches,
+        epochs=stage.epochs,
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
+            ),
+            _Validate(
+                split.validation, lesion_prior(split.train), stage.input_size, recipe.batch_size
+            ),
+            keras.callbacks.ModelCheckpoint(
+                str(candidate),
+                monitor=MONITOR,
+                mode="max",
+                save_best_only=True,
+                save_weights_only=True,
+                initial_value_threshold=max(logged) if logged else None,
+            ),
+            keras.callbacks.EarlyStopping(monitor=MONITOR, mode="max", patience=recipe.patience),
+            _StageLog(run.log, index, stage.input_size),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.BackupAndRestore(str(run.checkpoints / f"stage{index}")),
+        ],
+    )
+    if not candidate.is_file():
+        raise RunError(f"{run.folder}: stage {index} never produced a finite validation metric")
+    trained.load_weights(candidate)
+    temporary = best.with_name(f"{best.stem}-partial.weights.h5")
+    model.save_weights(temporary)
+    temporary.replace(best)
+    return model
+
+
+def _describe(run: Run, recipe: Recipe, seed: int, data: str, split: Split) -> dict[str, Any]:
+    return {
+        "recipe": asdict(recipe),
+        "recipe_sha256": recipe.digest(),
+        "seed": seed,
+        "dataset": data,
+        "split_sha256": split.digest(),
+        "lesions": {
+            name: len({i.lesion_id for i in p.images}) for name, p in split.parts().items()
+        },
+        "images": {name: len(part.images) for name, part in split.parts().items()},
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "numpy": np.__version__,
+        },
+    }
+
+
+def train(
+    recipe: Recipe,
+    split: Split,
+    out: str | Path,
+    seed: int,
+    resume: bool = False,
+    imagenet: bool = True,
+) -> Run:
+    """Train `recipe` on `split` into the run folder `out`.
+
+    Args:
+        recipe: what to train.
+        split: parts of one dataset, from `split_by_lesion`.
+        out: the run folder; must be new or empty unless `resume`.
+        seed: of initial weights, batches and dropout.
+        resume: go on where a killed run stopped; its recipe, seed and split must be the same.
+        imagenet: start from ImageNet weights, else from random ones.
+
+    Raises:
+        RunError: the folder is in the way, or belongs to another recipe, seed or split.
+        ModelFileError: the ImageNet weights are not installed.
+    """
+    run = Run(out)
+    description = _describe(run, recipe, seed, split.train.name, split)
+    if resume:
+        before = run.describe()
+        for key in ("recipe_sha256", "seed", "split_sha256"):
+            if before[key] != description[key]:
+                raise RunError(f"{run.folder}: cannot resume, {key} differs from this run's")
+    elif run.folder.exists() and any(run.folder.iterdir()):
+        raise RunError(f"{run.folder}: not empty; use --resume to go on, or another --out")
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        write_split(run.split, split)
+    keras.utils.set_random_seed(seed)
+
+    model: Any = None
+    for index in range(len(recipe.stages)):
+        previous = model
+
+        def start(fresh: Any, previous: Any = previous) -> None:
+            if previous is not None:
+                fresh.set_weights(previous.get_weights())
+            elif imagenet:
+                load_imagenet(fresh, recipe.spec.backbone)
+
+        model = _fit_stage(run, recipe, index, split, seed, start)
+    _calibrate(model, run, description, split)
+    training_curves(run.log, run.curves)
+    return run
+
+
+def _calibrate(model: Any, run: Run, description: dict[str, Any], split: Split) -> None:
+    """Fold class prior and temperature into the logits, then save the model."""
+    size = model.inputs[0].shape[1]
+    prior = lesion_prior(split.train)
+    logits = _predict(model, split.validation, size)[0]
+    calibration = fit_calibration(logits, split.validation.labels(), prior)
+    fold(model.get_layer("logits"), calibration, prior)
+    model.save(run.model)
+    text = json.dumps({**description, "calibration": asdict(calibration)}, indent=2) + "\n"
+    run.description.write_text(text, encoding="utf-8")
+
+
+def _predict(model: Any, data: LabelledImages, size: int) -> list[np.ndarray]:
+    outputs = model.predict(normalise(load_pixels(data.images, size)), verbose=0)
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def split_of(run: Run, data: LabelledImages) -> Split:
+    """The split a run was trained on, made again from its dataset and seed.
+
+    Raises:
+        RunError: this dataset gives another split.
+    """
+    description = run.describe()
+    split = split_by_lesion(data, description["seed"])
+    if split.digest() != description["split_sha256"]:
+        raise RunError(f"{run.folder}: was trained on another split than {data.name} gives now")
+    return split
+
+
+def load(run: Run) -> Any:
+    """The finished Keras model of a run; outputs logits and, with attention, the map.
+
+    Raises:
+        RunError: training has not finished.
+    """
+    if not run.model.is_file():
+        raise RunError(f"{run.folder}: training has not finished; go on with --resume")
+    return keras.models.load_model(run.model, compile=False)
+
+
+def ask_keras(model: Any, data: LabelledImages) -> Answers:
+    """What the full-precision Keras model says of a labelled set; see `evaluate.ask`."""
+    size = model.inputs[0].shape[1]
+    logits, *maps = _predict(model, data, size)
+    side = size // 32
+    malignant = [lesion.malignant for lesion in LESIONS if lesion.code in data.classes]
+    return Answers(
+        data.classes,
+        data.labels(),
+        softmax(logits.astype(np.float64), axis=1),
+        np.array(malignant),
+        maps[0].reshape(-1, side, side) if maps else None,
+        (),
+    )

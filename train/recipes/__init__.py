@@ -1,0 +1,10 @@
+"""Every recipe by name."""
+
+from __future__ import annotations
+
+from .edge import EDGE
+from .recipe import Recipe, Stage
+
+__all__ = ["RECIPES", "Recipe", "Stage"]
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (EDGE,)}

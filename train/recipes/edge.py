@@ -1,0 +1,27 @@
+"""The default model: EfficientNet-Lite0 with Soft-Attention at 192 pixels.
+
+Small images first: at 128 pixels two cores see 2.5 times as many per second.
+"""
+
+from __future__ import annotations
+
+from ..augment import Augmentation
+from ..zoo.spec import ModelSpec
+from .recipe import Recipe, Stage
+
+__all__ = ["EDGE"]
+
+EDGE = Recipe(
+    name="edge",
+    source="SkinEdge",
+    spec=ModelSpec("efficientnet-lite0", "soft", 192),
+    stages=(Stage(128, 15, 6e-4, 5e-5), Stage(192, 10, 3e-4, 1e-6)),
+    images_per_epoch=6000,
+    batch_size=32,
+    sampling_power=0.5,
+    sharp_share=0.75,
+    label_smoothing=0.1,
+    weight_decay=0.02,
+    patience=6,
+    augmentation=Augmentation(),
+)
