@@ -1,0 +1,186 @@
+"""Run folder -> the files that ship: float32 and int8 `.tflite`, each explaining itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ai_edge_litert
+import numpy as np
+import tensorflow as tf
+
+from skinedge.classifier import Classifier
+from skinedge.lesion import LESIONS
+from skinedge.model_file import SCHEMA
+from skinedge.train.batches import load_pixels
+from skinedge.train.datasets import LabelledImages
+from skinedge.train.evaluate import Answers, ask, decision_thresholds, report
+from skinedge.train.fit import Run, load, split_of
+from skinedge.train.zoo.attention import FLOAT_IN_INT8
+from skinedge.train.zoo.spec import PIXEL_SCALE, PIXEL_ZERO
+
+from .metadata import package
+from .quantize import float32_tflite, int8_tflite
+
+__all__ = ["Exported", "export"]
+
+DESCRIPTION = "Skin-lesion classifier with an attention map. A research tool, never a diagnosis."
+DATA_LICENCE = "CC BY-NC 4.0 (through its training data, HAM10000)"
+# Figures of the report that a model file carries about itself.
+CARD_METRICS = (
+    "images",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_auroc",
+    "melanoma_auroc",
+    "expected_calibration_error",
+    "at_thresholds",
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` wrote, and how the two files compare.
+
+    Attributes:
+        float32: the full-precision file.
+        int8: the file that ships.
+        card: the int8 file's `skinedge.json`.
+        agreement: share of test images on which both name the same class, 0 to 1.
+        attention_correlation: mean Pearson correlation of the two maps over test images, -1 to
+            1; NaN without attention.
+    """
+
+    float32: Path
+    int8: Path
+    card: dict[str, Any]
+    agreement: float
+    attention_correlation: float
+
+
+def _weights_digest(model: Any) -> str:
+    digest = hashlib.sha256()
+    for array in model.get_weights():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _card(model: Any, description: dict[str, Any], calibration_images: int) -> dict[str, Any]:
+    spec = description["recipe"]["spec"]
+    _, height, width, _ = model.inputs[0].shape
+    side = round(model.outputs[1].shape[1] ** 0.5) if len(model.outputs) > 1 else 0
+    return {
+        "schema": SCHEMA,
+        "name": f"SkinEdge {description['recipe']['name']}",
+        "description": DESCRIPTION,
+        "version": f"seed {description['seed']}",
+        "licence": DATA_LICENCE,
+        "labels": [vars(lesion) for lesion in LESIONS if lesion.code in spec["classes"]],
+        "input": {"height": height, "width": width, "scale": PIXEL_SCALE, "zero": PIXEL_ZERO},
+        "attention": {"block": spec["attention"], "height": side, "width": side} if side else None,
+        "recipe": description["recipe"],
+        "recipe_sha256": description["recipe_sha256"],
+        "training": {
+            key: description[key]
+            for key in ("dataset", "seed", "split_sha256", "lesions", "images", "calibration")
+        },
+        "quantization": {
+            "method": "post-training, TFLite converter",
+            "activations": "int8",
+            "weights": "int8 per channel",
+            "float_layers": list(FLOAT_IN_INT8),
+            "representative_images": calibration_images,
+            "representative_split": "train",
+        },
+        "weights_sha256": _weights_digest(model),
+        "versions": {
+            **description["versions"],
+            "tensorflow": tf.__version__,
+            "ai_edge_litert": ai_edge_litert.__version__,
+        },
+    }
+
+
+def _attention_correlation(one: Answers, other: Answers) -> float:
+    if one.attention is None or other.attention is None:
+        return float("nan")
+    pairs = zip(one.attention, other.attention, strict=True)
+    return float(np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def export(
+    run: Run,
+    data: LabelledImages,
+    out: Path,
+    representative: int = 128,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Exported:
+    """Write `<recipe>-float32.tflite` and `<recipe>.tflite` (int8) into `out`.
+
+    Thresholds are set on the validation split and metrics taken on the test split, each by the
+    very file that carries them.
+
+    Args:
+        run: a finished run folder.
+        data: the dataset it was trained on.
+        out: where to write; made if missing.
+        representative: how many training images calibrate activation ranges.
+        progress: called with a line before each step.
+
+    Raises:
+        RunError: the folder holds no finished run, or was trained on another split.
+        CompressionError: the converter refused.
+    """
+    description = run.describe()
+    split = split_of(run, data)
+    model = load(run)
+    card = _card(model, description, representative)
+    size = card["input"]["height"]
+    out.mkdir(parents=True, exist_ok=True)
+    name = description["recipe"]["name"]
+
+    def finish(flatbuffer: bytes, path: Path, settings: dict[str, Any]) -> tuple[Answers, dict]:
+        """Package twice: the figures in the card are those of the packaged file itself."""
+        bare = {**card, **settings, "thresholds": [], "metrics": None}
+        _write(path, package(flatbuffer, bare))
+        classifier = Classifier.load(path)
+        thresholds = decision_thresholds(ask(classifier, split.validation))
+        answers = ask(classifier, split.test)
+        figures = report(answers, thresholds)
+        metrics = {"split": "test", **{key: figures[key] for key in CARD_METRICS}}
+        full = {**bare, "thresholds": thresholds, "metrics": metrics}
+        _write(path, package(flatbuffer, full))
+        return answers, full
+
+    progress("float32: convert and evaluate")
+    float_path = out / f"{name}-float32.tflite"
+    float_answers, float_card = finish(float32_tflite(model), float_path, {"quantization": None})
+
+    progress("int8: quantize and evaluate")
+    rng = np.random.default_rng(description["seed"])
+    chosen = rng.choice(len(split.train.images), representative, replace=False)
+    images = load_pixels([split.train.images[i] for i in chosen], size)
+    int8_path = out / f"{name}.tflite"
+    int8_answers, int8_card = finish(
+        int8_tflite(model, images, FLOAT_IN_INT8),
+        int8_path,
+        {"float32_metrics": float_card["metrics"]},
+    )
+    same = int8_answers.probabilities.argmax(1) == float_answers.probabilities.argmax(1)
+    return Exported(
+        float_path,
+        int8_path,
+        int8_card,
+        float(same.mean()),
+        _attention_correlation(int8_answers, float_answers),
+    )

@@ -1,0 +1,178 @@
+"""A tiny model goes the whole way: Keras -> int8 file -> the edge library, with real converters."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from draw_lesion import draw
+from tiny import TINY
+
+from skinedge import Classifier
+from skinedge.compress.export import Exported, export
+from skinedge.compress.metadata_schema_py_generated import ModelMetadataT
+from skinedge.compress.quantize import float32_tflite, int8_tflite
+from skinedge.errors import RunError
+from skinedge.image import to_input
+from skinedge.model_file import read_model
+from skinedge.train import fit
+from skinedge.train.batches import normalise
+from skinedge.train.datasets import open_dataset, split_by_lesion
+from skinedge.train.zoo.attention import FLOAT_IN_INT8
+from skinedge.train.zoo.build import build
+from skinedge.train.zoo.spec import ModelSpec
+
+
+@pytest.fixture(scope="module")
+def run(ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Run:
+    split = split_by_lesion(open_dataset(ham10000), seed=1)
+    return fit.train(TINY, split, tmp_path_factory.mktemp("runs") / "tiny", seed=1)
+
+
+@pytest.fixture(scope="module")
+def exported(run: fit.Run, ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return export(run, open_dataset(ham10000), tmp_path_factory.mktemp("export"), 32)
+
+
+def _interpreter(path: Path) -> Interpreter:
+    interpreter = Interpreter(model_path=str(path), num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def test_pixels_are_the_input(exported: Exported) -> None:
+    detail = _interpreter(exported.int8).get_input_details()[0]
+    assert detail["name"] == "pixels"
+    assert detail["dtype"] is np.uint8
+    assert detail["shape"].tolist() == [1, 64, 64, 3]
+    assert detail["quantization"] == (1 / 128, 127)
+
+
+def test_heads_come_in_order_and_by_name(exported: Exported) -> None:
+    for path in (exported.int8, exported.float32):
+        heads = [(d["name"], d["shape"].tolist()) for d in _interpreter(path).get_output_details()]
+        assert heads == [("probabilities", [1, 7]), ("attention", [1, 4])]
+
+
+def test_one_delegate_partition(exported: Exported) -> None:
+    assert Classifier.load(exported.int8).network.delegate_partitions() == 1
+    assert Classifier.load(exported.float32).network.delegate_partitions() == 1
+
+
+def test_weights_are_int8_per_channel(exported: Exported) -> None:
+    details = _interpreter(exported.int8).get_tensor_details()
+    kernels = [
+        d
+        for d in details
+        if d["dtype"] is np.int8
+        and len(d["shape"]) == 4
+        and d["shape"][1] < 6
+        and len(d["quantization_parameters"]["scales"]) > 1
+    ]
+    assert len(kernels) >= 49  # every convolution of Lite0
+
+
+def test_float_file_equals_keras(run: fit.Run, exported: Exported) -> None:
+    model = fit.load(run)
+    pixels = to_input(draw(7, 72, 96), 64, 64)
+    logits, attention = (np.asarray(o)[0] for o in model(normalise(pixels[None])))
+    expected = np.exp(logits) / np.exp(logits).sum()
+    prediction = Classifier.load(exported.float32).predict(pixels)
+    by_code = {label.code: label.probability for label in prediction.labels}
+    np.testing.assert_allclose([by_code[c] for c in TINY.spec.classes], expected, atol=1e-5)
+    assert prediction.attention is not None
+    np.testing.assert_allclose(prediction.attention.ravel(), attention / attention.max(), atol=1e-4)
+
+
+def test_int8_follows_float(exported: Exported) -> None:
+    int8, full = Classifier.load(exported.int8), Classifier.load(exported.float32)
+    for seed in range(5):
+        picture = draw(seed, 72, 96)
+        ours = {label.code: label.probability for label in int8.predict(picture).labels}
+        theirs = {label.code: label.probability for label in full.predict(picture).labels}
+        assert max(abs(ours[code] - theirs[code]) for code in ours) < 0.1
+
+
+def test_the_file_explains_itself(exported: Exported, run: fit.Run) -> None:
+    card = read_model(exported.int8).card
+    assert card is not None
+    assert card["recipe_sha256"] == TINY.digest() == run.describe()["recipe_sha256"]
+    assert [rule["target"] for rule in card["thresholds"]] == ["mel", "malignant"]
+    assert all(rule["sensitivity"] >= 0.95 for rule in card["thresholds"])
+    assert card["metrics"]["split"] == "test"
+    assert set(card["float32_metrics"]) == set(card["metrics"])
+    assert card["attention"] == {"block": "soft", "height": 2, "width": 2}
+    assert card["quantization"]["representative_split"] == "train"
+
+
+def test_standard_clients_find_names_and_labels(exported: Exported) -> None:
+    with zipfile.ZipFile(exported.int8) as archive:
+        assert archive.read("labels.txt").decode().split() == list(TINY.spec.classes)
+        assert len(archive.read("attention_labels.txt").decode().splitlines()) == 4
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(exported.int8.read_bytes(), 0)
+    (entry,) = [e for e in model.metadata if e.name == b"TFLITE_METADATA"]
+    metadata = ModelMetadataT.InitFromPackedBuf(bytes(model.buffers[entry.buffer].data), 0)
+    graph = metadata.subgraphMetadata[0]
+    unit = graph.inputTensorMetadata[0].processUnits[0].options
+    assert (unit.mean, unit.std) == ([127.0], [128.0])
+    files = [t.associatedFiles[0].name for t in graph.outputTensorMetadata]
+    assert files == [b"labels.txt", b"attention_labels.txt"]
+
+
+def test_the_same_run_gives_the_same_bytes(
+    exported: Exported, run: fit.Run, ham10000: Path, tmp_path: Path
+) -> None:
+    again = export(run, open_dataset(ham10000), tmp_path, 32)
+    assert again.int8.read_bytes() == exported.int8.read_bytes()
+    assert again.float32.read_bytes() == exported.float32.read_bytes()
+
+
+def test_another_dataset_is_refused(run: fit.Run, ham10000: Path, tmp_path: Path) -> None:
+    description = json.loads(run.description.read_text())
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "run.json").write_text(json.dumps({**description, "split_sha256": "0" * 64}))
+    (other / "model.keras").write_bytes(run.model.read_bytes())
+    with pytest.raises(RunError, match="another split"):
+        export(fit.Run(other), open_dataset(ham10000), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("size", [224, 448])
+def test_int8_map_correlates_with_float_map(size: int) -> None:
+    """At 7x7 and 14x14 positions the int8 map must not drown in the softmax's 1/256 steps."""
+    keras.utils.set_random_seed(0)
+    model = build(ModelSpec("efficientnet-lite0", "soft", size), keras)
+    heads = model.get_layer("attention_heads")
+    kernel, bias = heads.get_weights()
+    heads.set_weights([kernel * 8, bias])
+    pictures = np.stack([to_input(draw(seed, 180, 240), size, size) for seed in range(6)])
+    flatbuffer = int8_tflite(model, pictures[:4], FLOAT_IN_INT8)
+    plain = int8_tflite(model, pictures[:4], ())
+    maps = {}
+    for name, content in (("full", float32_tflite(model)), ("int8", flatbuffer), ("plain", plain)):
+        interpreter = Interpreter(model_content=content, num_threads=2)
+        interpreter.allocate_tensors()
+        source = interpreter.get_input_details()[0]
+        (head,) = [d for d in interpreter.get_output_details() if d["shape"][1] > 7]
+        rows = []
+        for picture in pictures[4:]:
+            tensor = picture[None] if source["dtype"] is np.uint8 else normalise(picture[None])
+            interpreter.set_tensor(source["index"], tensor)
+            interpreter.invoke()
+            rows.append(interpreter.get_tensor(head["index"])[0].astype(float))
+        maps[name] = rows
+
+    def correlation(name: str) -> float:
+        pairs = zip(maps[name], maps["full"], strict=True)
+        return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))
+
+    assert correlation("int8") >= 0.95
+    assert correlation("int8") >= correlation("plain") - 1e-3
