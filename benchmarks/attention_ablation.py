@@ -1,0 +1,144 @@
+"""Does the classifier use its attention map? Take the map away and see what is lost.
+
+    python -m skinedge.benchmarks.attention_ablation runs/edge --data ham10000/ \\
+        --without runs/none
+
+On the test split, with the full-precision model:
+- as trained;
+- every map replaced by its own mean over positions (uniform attention);
+- every map replaced by that of another image, which keeps the maps' statistics;
+- a model trained without the block, by the same recipe, seed and split (`--without`).
+Differences to "as trained" come with 95 % bootstrap intervals over test lesions, paired.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from skinedge.errors import RunError
+from skinedge.train import fit
+from skinedge.train.batches import load_pixels, normalise
+from skinedge.train.datasets import LabelledImages, open_dataset
+from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
+
+__all__ = ["ablate", "with_maps"]
+
+MELANOMA = "mel"
+AFTER_THE_MAP = ("attention_grid", "attention_mean_one", "attention_gamma")
+
+
+def with_maps(model: Any) -> tuple[Any, Any]:
+    """Cut a Soft-Attention model in two at its map.
+
+    Returns:
+        (pixels -> [features, map], [features, map] -> logits); chained they are the model.
+    """
+    features = model.get_layer("attention_heads").input
+    before = keras.Model(model.inputs, [features, model.outputs[1]])
+    x = keras.Input(features.shape[1:])
+    attention = keras.Input(model.outputs[1].shape[1:])
+    weights = attention
+    for name in AFTER_THE_MAP:
+        weights = model.get_layer(name)(weights)
+    y = model.get_layer("attention_apply")([x, weights])
+    y = model.get_layer("attention_concat")([x, y])
+    for name in ("head_conv", "head_bn", "head_relu", "pool", "dropout", "logits"):
+        y = model.get_layer(name)(y)
+    return before, keras.Model([x, attention], y)
+
+
+def _metrics(labels: np.ndarray, p: np.ndarray, melanoma: int) -> np.ndarray:
+    mel = auroc(labels == melanoma, p[:, melanoma])
+    return np.array([balanced_accuracy(labels, p), macro_auroc(labels, p), mel])
+
+
+def _intervals(
+    labels: np.ndarray, full: np.ndarray, other: np.ndarray, melanoma: int, draws: int, seed: int
+) -> np.ndarray:
+    """95 % intervals of metric(other) - metric(full), lesions resampled: `[2, 3]`."""
+    rng = np.random.default_rng(seed)
+    differences = []
+    for _ in range(draws):
+        chosen = rng.integers(len(labels), size=len(labels))
+        ours = _metrics(labels[chosen], full[chosen], melanoma)
+        differences.append(_metrics(labels[chosen], other[chosen], melanoma) - ours)
+    return np.percentile(differences, (2.5, 97.5), axis=0)
+
+
+def _probabilities(model: Any, inputs: Any) -> np.ndarray:
+    outputs = model.predict(inputs, verbose=0)
+    logits = outputs[0] if isinstance(outputs, list) else outputs
+    return softmax(np.asarray(logits, np.float64), axis=1)
+
+
+def ablate(run: fit.Run, test: LabelledImages, without: fit.Run | None, seed: int = 0) -> dict:
+    """Probabilities of each variant on the test split: name -> float64 `[n, classes]`.
+
+    Raises:
+        RunError: the run has no attention map, or has not finished.
+    """
+    model = fit.load(run)
+    if len(model.outputs) < 2:
+        raise RunError(f"{run.folder}: was trained without attention; there is nothing to ablate")
+    before, after = with_maps(model)
+    pixels = normalise(load_pixels(test.images, model.inputs[0].shape[1]))
+    features, maps = before.predict(pixels, verbose=0)
+    uniform = np.full_like(maps, 1 / maps.shape[1])
+    shifted = np.roll(np.random.default_rng(seed).permutation(len(maps)), 1)
+    variants = {
+        "as trained": _probabilities(after, [features, maps]),
+        "map replaced by its mean": _probabilities(after, [features, uniform]),
+        "map of another image": _probabilities(after, [features, maps[shifted]]),
+    }
+    if without:
+        variants["trained without the block"] = _probabilities(fit.load(without), pixels)
+    return variants
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--without", type=Path, help="a run of the same recipe, --attention none")
+    parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    run = fit.Run(arguments.run)
+    data = open_dataset(arguments.data)
+    test = fit.split_of(run, data).test
+    without = fit.Run(arguments.without) if arguments.without else None
+    if without:
+        fit.split_of(without, data)
+    variants = ablate(run, test, without)
+    labels, melanoma = test.labels(), test.classes.index(MELANOMA)
+    full = variants["as trained"]
+    rows = {}
+    for name, p in variants.items():
+        low, high = _intervals(labels, full, p, melanoma, arguments.draws, seed=0)
+        names = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
+        values = _metrics(labels, p, melanoma)
+        rows[name] = {
+            key: {"value": float(v), "difference_interval": [float(a), float(b)]}
+            for key, v, a, b in zip(names, values, low, high, strict=True)
+        }
+        rows[name]["same_class"] = float((p.argmax(1) == full.argmax(1)).mean())
+    if arguments.json:
+        print(json.dumps(rows))
+        return
+    print(f"test split, {len(labels)} lesions; [95 % interval of the difference to as trained]")
+    for name, row in rows.items():
+        print(f"{name}: same class as trained on {row.pop('same_class'):.1%}")
+        for key, figure in row.items():
+            low, high = figure["difference_interval"]
+            print(f"  {key.replace('_', ' '):18} {figure['value']:.4f} [{low:+.4f}, {high:+.4f}]")
+
+
+if __name__ == "__main__":
+    main()
