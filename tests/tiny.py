@@ -12,7 +12,7 @@ TINY = Recipe(
     name="tiny",
     source="tests",
     spec=ModelSpec("efficientnet-lite0", "soft", 64),
-    stages=(Stage(32, 1, 1e-3, 1e-4), Stage(64, 2, 1e-3, 1e-4)),
+    stages=(Stage(32, 1, 1e-3, 1e-4), Stage(64, 2, 1e-3, 1e-4, ema_momentum=0.9)),
     images_per_epoch=64,
     batch_size=16,
     sampling_power=0.5,

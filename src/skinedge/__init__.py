@@ -5,9 +5,13 @@ A research tool, never a diagnosis.
 
 from __future__ import annotations
 
-from .classifier import Classifier
-from .errors import ImageError, ModelFileError, SkinEdgeError
-from .prediction import Decision, Label, Prediction, Timings
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .classifier import Classifier
+    from .errors import ImageError, ModelFileError, SkinEdgeError
+    from .prediction import Decision, Label, Prediction, Timings
 
 __all__ = [
     "DISCLAIMER",
@@ -22,3 +26,21 @@ __all__ = [
 ]
 
 DISCLAIMER = "SkinEdge is a research tool, not a medical device: its output is never a diagnosis."
+
+# Imported when first used: `skinedge --help` needs neither numpy nor OpenCV.
+_HOMES = {
+    "Classifier": "classifier",
+    "ImageError": "errors",
+    "ModelFileError": "errors",
+    "SkinEdgeError": "errors",
+    "Decision": "prediction",
+    "Label": "prediction",
+    "Prediction": "prediction",
+    "Timings": "prediction",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -81,12 +81,15 @@ class Prediction:
 
     def to_json(self, top: int | None = None) -> dict[str, Any]:
         """Plain values for `json.dumps`; `top` keeps only so many labels."""
-        timings = self.timings
+        timings = {**vars(self.timings), "total_ms": self.timings.total_ms}
+        attention = None
+        if self.attention is not None:
+            attention = [[round(float(value), 4) for value in row] for row in self.attention]
         return {
             "source": self.source,
             "labels": [vars(label) for label in self.labels[:top]],
             "malignant_probability": self.malignant_probability,
             "decisions": [vars(decision) for decision in self.decisions],
-            "attention": None if self.attention is None else self.attention.round(4).tolist(),
-            "timings": {**vars(timings), "total_ms": timings.total_ms},
+            "attention": attention,
+            "timings": {name: round(value, 3) for name, value in timings.items()},
         }

@@ -76,6 +76,14 @@ def split_by_lesion(
 
     rest, test_lesions = divide(lesions, test)
     train_lesions, validation_lesions = divide(rest, validation / (1 - test))
+    for part in (train_lesions, validation_lesions, test_lesions):
+        absent = set(label_of.values()) - {label_of[lesion] for lesion in part}
+        if absent:
+            codes = ", ".join(data.classes[label] for label in sorted(absent))
+            raise DatasetError(
+                f"{data.name}: too few lesions of {codes} for train, validation and test; "
+                "add images, or leave these out"
+            )
     return Split(
         data.having(image for lesion in train_lesions for image in by_lesion[lesion]),
         data.having(_one_image(by_lesion[lesion]) for lesion in validation_lesions),

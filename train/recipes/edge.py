@@ -1,6 +1,8 @@
 """The default model: EfficientNet-Lite0 with Soft-Attention at 192 pixels.
 
-Small images first: at 128 pixels two cores see 2.5 times as many per second.
+Small images first: at 128 pixels two cores see 2.5 times as many per second. The last stage
+restarts at a lower rate and averages its weights, which ends in a flatter minimum than the
+cosine alone: better ranking, and less to lose in int8.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ EDGE = Recipe(
     name="edge",
     source="SkinEdge",
     spec=ModelSpec("efficientnet-lite0", "soft", 192),
-    stages=(Stage(128, 15, 6e-4, 5e-5), Stage(192, 10, 3e-4, 1e-6)),
+    stages=(
+        Stage(128, 15, 6e-4, 5e-5),
+        Stage(192, 10, 3e-4, 1e-6),
+        Stage(192, 14, 2.5e-4, 2e-6, ema_momentum=0.998),
+    ),
     images_per_epoch=6000,
     batch_size=32,
     sampling_power=0.5,
     sharp_share=0.75,
     label_smoothing=0.1,
     weight_decay=0.02,
-    patience=6,
+    patience=10,
     augmentation=Augmentation(),
 )

@@ -21,12 +21,15 @@ class Stage:
         epochs: at most so many.
         learning_rate: AdamW's peak, after half an epoch of warm-up.
         final_learning_rate: where the cosine ends.
+        ema_momentum: of an exponential moving average of the weights, which is then what is
+            validated and kept; 0 keeps the weights themselves.
     """
 
     input_size: int
     epochs: int
     learning_rate: float
     final_learning_rate: float
+    ema_momentum: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Recipe:
         sharp_share: probability that a lesion with a sharp copy shows it.
         label_smoothing: 0 to 1.
         weight_decay: AdamW's.
-        patience: epochs without a better validation macro AUROC before a stage stops.
+        patience: epochs without a better validation score before a stage stops.
         augmentation: how views vary.
     """
 

@@ -10,6 +10,8 @@ admits exactly three kinds of name and refuses everything else.
 
 from __future__ import annotations
 
+import math
+import os
 import pickle
 import struct
 from collections import OrderedDict
@@ -59,6 +61,8 @@ class _Tensor:
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
         if min((self.offset, *self.shape, *self.strides)) < 0 or last >= data.size:
             raise pickle.UnpicklingError("a tensor reaches outside its storage")
+        if math.prod(self.shape) > data.size:  # strides of 0 would make a bomb of a small file
+            raise pickle.UnpicklingError("a tensor is larger than its storage")
         view = np.lib.stride_tricks.as_strided(
             data[self.offset :], self.shape, [s * data.itemsize for s in self.strides]
         )
@@ -94,13 +98,14 @@ def _read(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
         raise pickle.UnpicklingError("the magic number is wrong")
     tensors = {name: value for name, value in tree.items() if isinstance(value, _Tensor)}
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+    size = os.fstat(file.fileno()).st_size
     storages: dict[str, np.ndarray] = {}
     for key in keys:
         (numel,) = struct.unpack("<q", file.read(8))
         dtype = dtypes[key]
-        data = file.read(numel * dtype.itemsize)
-        if len(data) != numel * dtype.itemsize:
+        if not 0 <= numel * dtype.itemsize <= size - file.tell():
             raise EOFError("the file ends inside a tensor")
+        data = file.read(numel * dtype.itemsize)
         storages[key] = np.frombuffer(data, dtype)
     return OrderedDict((name, tensor.array(storages)) for name, tensor in tensors.items())
 
@@ -120,5 +125,5 @@ def load_state_dict(path: str | Path) -> OrderedDict[str, np.ndarray]:
             return _read(file)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: cannot read these weights: {error}") from error
-    except (pickle.UnpicklingError, struct.error, IndexError) as error:
+    except (pickle.UnpicklingError, struct.error, IndexError, OverflowError, MemoryError) as error:
         raise ModelFileError(f"{path}: not a legacy PyTorch weight file: {error}") from error

@@ -1,0 +1,31 @@
+"""Options that several commands share, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["Data", "Json", "Labels", "Model", "Threads"]
+
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", "-m", help="A .tflite model; the embedded one if not given."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Labels, one a line, for a .tflite that carries none."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Interpreter threads; all cores up to four if not given."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+Data = Annotated[
+    Path,
+    typer.Option(
+        help="Labelled images: HAM10000's folder, a folder with one CSV table (image_id,dx or "
+        "one-hot), or class-named folders."
+    ),
+]

@@ -1,0 +1,227 @@
+"""The command line: answers, exit codes, one-line errors, nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from draw_lesion import draw
+
+from skinedge import DISCLAIMER
+from skinedge.edge_cli.main import run
+from skinedge.lesion import CODES
+from skinedge.model_file import EMBEDDED
+
+ENORMOUS_PNG = (
+    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+    + (50_000).to_bytes(4, "big") * 2
+    + b"\x08\x02\x00\x00\x00"
+    + b"\x00" * 4
+)
+
+
+class Answer:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def skinedge(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["skinedge", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            run()
+        captured = capfd.readouterr()
+        return Answer(int(end.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def test_predict_prints_for_people(skinedge, lesion: Path) -> None:
+    answer = skinedge("predict", lesion)
+    assert answer.code == 0
+    assert all(code in answer.out for code in CODES)
+    assert "mel: " in answer.out
+    assert "its threshold" in answer.out
+    assert answer.out.count(DISCLAIMER) == 1
+    assert answer.err == ""
+
+
+def test_predict_json_is_one_object_a_line(skinedge, lesion: Path) -> None:
+    answer = skinedge("predict", lesion, lesion, "--json", "--top", 2)
+    rows = [json.loads(line) for line in answer.out.splitlines()]
+    assert [row["source"] for row in rows] == [str(lesion)] * 2
+    assert len(rows[0]["labels"]) == 2
+    assert DISCLAIMER in answer.err
+
+
+def test_folders_globs_and_stdin(skinedge, lesion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b.jpg", "a.bmp"):
+        cv2.imwrite(str(lesion.with_name(name)), draw(1, 60, 80))
+    lesion.with_name("notes.txt").write_text("no image")
+
+    def sources(*arguments: object) -> list[str]:
+        answer = skinedge("predict", "--json", *arguments)
+        assert answer.code == 0
+        return [Path(json.loads(line)["source"]).name for line in answer.out.splitlines()]
+
+    assert sources(lesion.parent) == ["a.bmp", "b.jpg", "lesion.png"]
+    assert sources(lesion.parent / "*.[bj]*") == ["a.bmp", "b.jpg"]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lesion.read_bytes())))
+    assert sources("-") == ["<stdin>"]
+
+
+def test_heatmap_has_the_size_of_the_image(skinedge, lesion: Path, tmp_path: Path) -> None:
+    assert skinedge("predict", lesion, "--heatmap", tmp_path / "new" / "map.png").code == 0
+    picture = cv2.imread(str(tmp_path / "new" / "map.png"))
+    assert picture.shape == cv2.imread(str(lesion)).shape
+    assert np.abs(picture.astype(int) - cv2.imread(str(lesion))).max() > 50
+    other = lesion.with_name("other.png")
+    other.write_bytes(lesion.read_bytes())
+    assert skinedge("predict", lesion, other, "--heatmap", tmp_path / "maps").code == 0
+    written = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert written == ["lesion-attention.png", "other-attention.png"]
+
+
+def _bad_image(kind: str, folder: Path) -> Path:
+    path = folder / f"{kind}.jpg"
+    jpeg = cv2.imencode(".jpg", draw(0, 60, 80))[1].tobytes()
+    content = {
+        "zero-bytes": b"",
+        "text": b"this is no picture\n",
+        "truncated": jpeg[: len(jpeg) // 2],
+        "enormous": ENORMOUS_PNG,
+    }
+    if kind in content:
+        path.write_bytes(content[kind])
+    return path
+
+
+@pytest.mark.parametrize("kind", ["missing", "zero-bytes", "text", "truncated", "enormous"])
+def test_a_bad_image_is_one_line_and_the_others_are_answered(
+    kind: str, skinedge, lesion: Path, tmp_path: Path
+) -> None:
+    bad = _bad_image(kind, tmp_path)
+    answer = skinedge("predict", bad, lesion, "--heatmap", tmp_path / "maps")
+    assert answer.code == 2
+    assert answer.err.startswith(f"skinedge: {bad}: ")
+    assert answer.err.count("\n") == 1
+    assert str(lesion) in answer.out
+    assert [p.name for p in (tmp_path / "maps").iterdir()] == ["lesion-attention.png"]
+    rows = [
+        json.loads(line) for line in skinedge("predict", bad, lesion, "--json").out.splitlines()
+    ]
+    assert str(bad) in rows[0]["error"]
+    assert rows[1]["source"] == str(lesion)
+
+
+def test_bad_arguments_are_one_line(skinedge, lesion: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    half = tmp_path / "half.tflite"
+    half.write_bytes(EMBEDDED.read_bytes()[:2_000_000])
+    for arguments, message in (
+        (("predict", empty), "no images in this folder"),
+        (("predict", tmp_path / "*.nothing"), "matches no file"),
+        (("predict", lesion, lesion, "--heatmap", tmp_path / "map.png"), "need a folder"),
+        (("predict", lesion, "--model", half), "half.tflite: damaged"),
+        (("predict", lesion, "--model", tmp_path / "no.tflite"), "cannot read this model"),
+        (("info", lesion), "not a TensorFlow Lite model"),
+    ):
+        answer = skinedge(*arguments)
+        assert answer.code == 2, arguments
+        assert message in answer.err
+        assert answer.err.count("\n") == 1
+        assert answer.out == ""
+
+
+def test_debug_shows_the_traceback(skinedge, tmp_path: Path) -> None:
+    answer = skinedge("--debug", "predict", tmp_path / "*.nothing")
+    assert answer.code == 2
+    assert "Traceback" in answer.err
+
+
+def test_info_says_what_the_file_says(skinedge) -> None:
+    text = skinedge("info").out
+    for words in ("mel*", "CC BY-NC", "HAM10000", "macro AUROC", "float32", "malignant"):
+        assert words in text
+    card = json.loads(skinedge("info", EMBEDDED, "--json").out)
+    assert card["input"] == {"height": 192, "width": 192, "scale": 1 / 128, "zero": 127}
+
+
+@pytest.mark.parametrize("command", ["predict", "camera", "info", "evaluate", "train", "export"])
+def test_every_command_has_help_with_an_example(command: str, skinedge) -> None:
+    answer = skinedge(command, "--help")
+    assert answer.code == 0
+    assert f"skinedge {command}" in answer.out.split("Example", 1)[1]
+
+
+def test_ctrl_c_ends_quietly(lesion: Path) -> None:
+    program = (
+        "import sys, skinedge.classifier as c\n"
+        "def stop(*_, **__): raise KeyboardInterrupt\n"
+        "c.Classifier.predict = stop\n"
+        f"sys.argv = ['skinedge', 'predict', {str(lesion)!r}]\n"
+        "from skinedge.edge_cli.main import run; run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("labelled")
+    for number, code in enumerate(CODES * 2):
+        (root / code).mkdir(exist_ok=True)
+        cv2.imwrite(str(root / code / f"{number}.jpg"), draw(number, 60, 80))
+    return root
+
+
+def test_evaluate_a_folder_of_classes(skinedge, labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    answer = skinedge("evaluate", EMBEDDED, "--data", labelled, "--out", out, "--json")
+    assert answer.code == 0, answer.err
+    figures = json.loads(answer.out)
+    assert figures["images"] == 14
+    assert np.sum(figures["confusion_matrix"]) == 14
+    assert json.loads((out / "evaluation.json").read_text()) == figures
+    assert (out / "roc.png").stat().st_size > 1000
+    assert "balanced accuracy" in skinedge("evaluate", EMBEDDED, "--data", labelled).out
+
+
+def test_evaluate_a_table_and_leave_out_what_cannot_be_read(skinedge, tmp_path: Path) -> None:
+    lines = ["image_id,dx"]
+    for number, code in enumerate(CODES):
+        cv2.imwrite(str(tmp_path / f"i{number}.jpg"), draw(number, 60, 80))
+        lines.append(f"i{number},{code}")
+    (tmp_path / "i3.jpg").write_text("text")
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    answer = skinedge("evaluate", EMBEDDED, "--data", tmp_path, "--json")
+    assert answer.code == 2
+    assert "i3.jpg: is not a JPEG" in answer.err
+    assert json.loads(answer.out)["images"] == 6
+
+
+def test_evaluate_bad_data_is_one_line(skinedge, labelled: Path, tmp_path: Path) -> None:
+    for name, table, message in (
+        ("column", "image,diagnosis\na,mel\n", "no column"),
+        ("absent", "image_id,dx\na,mel\nb,nv\n", "names 2 images that are not there"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "labels.csv").write_text(table)
+        answer = skinedge("evaluate", EMBEDDED, "--data", folder, "--out", tmp_path / "out")
+        assert answer.code == 2
+        assert message in answer.err
+        assert not (tmp_path / "out").exists()
+    assert "does not exist" in skinedge("evaluate", EMBEDDED, "--data", tmp_path / "no").err
+    other = skinedge("evaluate", EMBEDDED, "--data", labelled, "--split", "test")
+    assert other.code == 2

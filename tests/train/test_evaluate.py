@@ -1,0 +1,106 @@
+"""Reports and thresholds from given answers, and the files they are written to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from skinedge.train.evaluate import (
+    Answers,
+    decision_thresholds,
+    report,
+    to_json,
+    write_report,
+)
+
+# mel, nv, bcc: the malignant probability is the first plus the third.
+ANSWERS = Answers(
+    classes=("mel", "nv", "bcc"),
+    labels=np.array([0, 0, 1, 1, 2, 2]),
+    probabilities=np.array(
+        [
+            [0.8, 0.1, 0.1],
+            [0.3, 0.6, 0.1],
+            [0.1, 0.8, 0.1],
+            [0.2, 0.5, 0.3],
+            [0.2, 0.3, 0.5],
+            [0.1, 0.0, 0.9],
+        ]
+    ),
+    malignant=np.array([True, False, True]),
+    attention=None,
+    unreadable=("a.jpg: is empty",),
+)
+
+
+def reject(constant: str) -> Any:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def test_thresholds_hand_computed() -> None:
+    rules = {rule.pop("target"): rule for rule in decision_thresholds(ANSWERS)}
+    assert set(rules) == {"mel", "malignant"}
+    assert rules["mel"] == pytest.approx({"threshold": 0.3, "sensitivity": 1, "specificity": 1})
+    assert rules["malignant"] == pytest.approx(
+        {"threshold": 0.4, "sensitivity": 1, "specificity": 1 / 2}
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "malignant", "targets"),
+    [
+        (("a", "b", "c"), (False, False, False), []),
+        (("a", "b", "c"), (True, False, False), ["malignant"]),
+        (("a", "mel", "c"), (False, False, False), ["mel"]),
+    ],
+)
+def test_only_questions_with_an_answer_get_a_threshold(
+    classes: tuple[str, ...], malignant: tuple[bool, ...], targets: list[str]
+) -> None:
+    answers = replace(ANSWERS, classes=classes, malignant=np.array(malignant))
+    assert [rule["target"] for rule in decision_thresholds(answers)] == targets
+
+
+def test_report_applies_thresholds_chosen_elsewhere() -> None:
+    rules = [{"target": "malignant", "threshold": 0.45}, {"target": "mel", "threshold": 0.2}]
+    figures = report(ANSWERS, rules)
+    malignant, melanoma = figures["at_thresholds"]
+    assert malignant == {
+        "target": "malignant",
+        "threshold": 0.45,
+        "sensitivity": pytest.approx(3 / 4),
+        "specificity": pytest.approx(1 / 2),
+    }
+    assert (melanoma["sensitivity"], melanoma["specificity"]) == pytest.approx((1, 1 / 2))
+    assert figures["unreadable"] == ["a.jpg: is empty"]
+    assert figures["accuracy"] == pytest.approx(5 / 6)
+
+
+def test_undefined_figures_are_null_in_json() -> None:
+    answers = replace(ANSWERS, labels=np.array([1, 1, 1, 1, 2, 2]))
+    figures = json.loads(to_json(report(answers, [])), parse_constant=reject)
+    assert figures["melanoma_auroc"] is None
+    assert figures["per_class"]["mel"]["sensitivity"] is None
+
+
+def test_write_report(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    figures = report(ANSWERS, decision_thresholds(ANSWERS))
+    write_report(folder, ANSWERS, figures)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "confusion.png",
+        "evaluation.json",
+        "roc.png",
+    ]
+    written = json.loads((folder / "evaluation.json").read_text(), parse_constant=reject)
+    assert written == figures
+    for name in ("confusion.png", "roc.png"):
+        plot = cv2.imread(str(folder / name))
+        assert min(plot.shape[:2]) > 300
+        assert plot.std() > 10
