@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint arm64 clean
 
 demo: $(VENV)/edge
 	$(BIN)/python tools/draw_lesion.py demo/lesion.png
@@ -17,6 +17,10 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Needs mmdebstrap and QEMU's user emulator; says so where they are missing.
+arm64: $(VENV)/dev
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/arm64_check.py
 
 # Each stamp is an install that succeeded; a changed requirement installs again.
 $(VENV)/edge: pyproject.toml constraints.txt | $(BIN)/python

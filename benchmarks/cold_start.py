@@ -31,6 +31,9 @@ class Cost:
 def spawn(command: list[str]) -> Cost:
     """Run a command to its end with its output discarded.
 
+    Linux counts a child's memory from the size of the process that starts it: call this from a
+    small one, as `main` is.
+
     Raises:
         RuntimeError: it exited with anything but 0.
     """

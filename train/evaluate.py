@@ -102,11 +102,13 @@ def _targets(answers: Answers) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def decision_thresholds(answers: Answers, sensitivity: float = 0.95) -> list[dict[str, Any]]:
     """Thresholds for melanoma and for malignant that reach `sensitivity` on these answers.
 
-    Give it the validation split's answers, never the test split's.
+    Give it the validation split's answers, never the test split's. A target that does not
+    occur among them gets no threshold.
     """
     return [
         {"target": name, **threshold_at_sensitivity(positive, scores, sensitivity)}
         for name, (positive, scores) in _targets(answers).items()
+        if positive.any()
     ]
 
 

@@ -26,6 +26,7 @@ from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.spec import ModelSpec
+from skinedge.train.zoo.weights import load_imagenet
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +151,7 @@ def test_int8_map_correlates_with_float_map(size: int) -> None:
     """At 7x7 and 14x14 positions the int8 map must not drown in the softmax's 1/256 steps."""
     keras.utils.set_random_seed(0)
     model = build(ModelSpec("efficientnet-lite0", "soft", size), keras)
-    heads = model.get_layer("attention_heads")
-    kernel, bias = heads.get_weights()
-    heads.set_weights([kernel * 8, bias])
+    load_imagenet(model, "efficientnet-lite0")
     pictures = np.stack([to_input(draw(seed, 180, 240), size, size) for seed in range(6)])
     flatbuffer = int8_tflite(model, pictures[:4], FLOAT_IN_INT8)
     plain = int8_tflite(model, pictures[:4], ())

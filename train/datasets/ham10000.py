@@ -12,7 +12,7 @@ from pathlib import Path
 from skinedge.errors import DatasetError
 from skinedge.lesion import CODES
 
-from .images import LabelledImage, LabelledImages, require_present
+from .images import LabelledImage, LabelledImages, check_images
 from .tables import read_table
 
 __all__ = ["METADATA", "load"]
@@ -24,24 +24,21 @@ def load(root: Path) -> LabelledImages:
     """Load the set at `root`, ordered by image id.
 
     Raises:
-        DatasetError: the table lacks a column, names an unknown diagnosis, names absent
-            images, or gives one lesion two diagnoses.
+        DatasetError: the table lacks a column, names an unknown diagnosis, names absent or
+            repeated images, or gives one lesion two diagnoses.
     """
     table = root / METADATA
     parts = sorted(root.glob("[Hh][Aa][Mm]10000_images_part_*"))
     where = {path.stem: path for part in parts for path in part.glob("*.jpg")}
     sharp = {path.stem: path for path in (root / "HAM10000_images_sharp").glob("*.jpg")}
     images = []
-    diagnosis_of: dict[str, str] = {}
     for row in read_table(table, ("lesion_id", "image_id", "dx")):
         image_id, lesion_id, dx = row["image_id"], row["lesion_id"], row["dx"].lower()
         if dx not in CODES:
             raise DatasetError(f"{table}: {image_id} has diagnosis {dx!r}, not one of {CODES}")
-        if diagnosis_of.setdefault(lesion_id, dx) != dx:
-            raise DatasetError(f"{table}: lesion {lesion_id} has two diagnoses")
         path = where.get(image_id, root / f"{image_id}.jpg")
         images.append(
             LabelledImage(image_id, path, CODES.index(dx), lesion_id, sharp.get(image_id))
         )
-    require_present(table, images)
+    check_images(table, CODES, images)
     return LabelledImages("HAM10000", CODES, tuple(sorted(images, key=lambda i: i.image_id)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from skinedge.errors import DatasetError
 
-__all__ = ["LabelledImage", "LabelledImages", "require_present"]
+__all__ = ["LabelledImage", "LabelledImages", "check_images"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,27 @@ class LabelledImages:
         return LabelledImages(self.name, self.classes, tuple(images))
 
 
-def require_present(table: Path, images: Iterable[LabelledImage]) -> None:
-    """Raise DatasetError when a table names images that are not there."""
-    absent = [image.image_id for image in images if not image.path.is_file()]
+def check_images(table: Path, classes: tuple[str, ...], images: Iterable[LabelledImage]) -> None:
+    """Check what every table must hold.
+
+    Raises:
+        DatasetError: an image is named twice or is not there, or a lesion has two diagnoses.
+    """
+    seen: set[str] = set()
+    label_of: dict[str, int] = {}
+    absent = []
+    for image in images:
+        if image.image_id in seen:
+            raise DatasetError(f"{table}: names {image.image_id} twice")
+        seen.add(image.image_id)
+        label = label_of.setdefault(image.lesion_id, image.label)
+        if label != image.label:
+            raise DatasetError(
+                f"{table}: lesion {image.lesion_id} has two diagnoses, "
+                f"{classes[label]} and {classes[image.label]}"
+            )
+        if not image.path.is_file():
+            absent.append(image.image_id)
     if absent:
         raise DatasetError(
             f"{table}: names {len(absent)} images that are not there, {absent[0]} first; "

@@ -11,7 +11,7 @@ from pathlib import Path
 from skinedge.errors import DatasetError
 from skinedge.lesion import CODES
 
-from .images import LabelledImage, LabelledImages, require_present
+from .images import LabelledImage, LabelledImages, check_images
 from .tables import read_table
 
 __all__ = ["find_table", "load"]
@@ -39,7 +39,8 @@ def load(table: Path) -> LabelledImages:
     """Load the set that `table` labels, ordered by image id.
 
     Raises:
-        DatasetError: the table has neither form, names an unknown diagnosis or absent images.
+        DatasetError: the table has neither form, names an unknown diagnosis, absent or
+            repeated images, or gives one lesion two diagnoses.
     """
     rows = read_table(table, ())
     one_hot = "image" in rows[0]
@@ -57,5 +58,5 @@ def load(table: Path) -> LabelledImages:
         path = where.get(image_id, table.parent / f"{image_id}.jpg")
         lesion = row.get("lesion_id") or image_id
         images.append(LabelledImage(image_id, path, CODES.index(code), lesion))
-    require_present(table, images)
+    check_images(table, CODES, images)
     return LabelledImages(table.stem, CODES, tuple(sorted(images, key=lambda i: i.image_id)))
