@@ -18,7 +18,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Needs mmdebstrap and QEMU's user emulator; says so where they are missing.
+# The embedded model on an emulated ARM processor; says what is missing where it cannot.
 arm64: $(VENV)/dev
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tools/arm64_check.py
 
@@ -33,7 +33,7 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("SkinEdge needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 clean:
 	rm -rf $(VENV) demo

@@ -91,15 +91,30 @@ def ablate(run: fit.Run, test: LabelledImages, without: fit.Run | None, seed: in
     pixels = normalise(load_pixels(test.images, model.inputs[0].shape[1]))
     features, maps = before.predict(pixels, verbose=0)
     uniform = np.full_like(maps, 1 / maps.shape[1])
-    shifted = np.roll(np.random.default_rng(seed).permutation(len(maps)), 1)
+    order = np.random.default_rng(seed).permutation(len(maps))
+    others = np.empty_like(order)
+    others[order] = np.roll(order, 1)  # a cycle: no image keeps its own map
     variants = {
         "as trained": _probabilities(after, [features, maps]),
         "map replaced by its mean": _probabilities(after, [features, uniform]),
-        "map of another image": _probabilities(after, [features, maps[shifted]]),
+        "map of another image": _probabilities(after, [features, maps[others]]),
     }
     if without:
         variants["trained without the block"] = _probabilities(fit.load(without), pixels)
     return variants
+
+
+def _require_same_but_attention(run: fit.Run, without: fit.Run) -> None:
+    def essence(described: dict[str, Any]) -> tuple[Any, ...]:
+        recipe = described["recipe"]
+        spec = {**recipe["spec"], "attention": None}
+        return described["seed"], described["split_sha256"], {**recipe, "spec": spec}
+
+    if essence(run.describe()) != essence(without.describe()):
+        raise RunError(
+            f"{without.folder}: differs from {run.folder} in more than attention; train it by the "
+            "same recipe and seed with --attention none"
+        )
 
 
 def main() -> None:
@@ -115,7 +130,7 @@ def main() -> None:
     test = fit.split_of(run, data).test
     without = fit.Run(arguments.without) if arguments.without else None
     if without:
-        fit.split_of(without, data)
+        _require_same_but_attention(run, without)
     variants = ablate(run, test, without)
     labels, melanoma = test.labels(), test.classes.index(MELANOMA)
     full = variants["as trained"]

@@ -19,6 +19,7 @@ from pathlib import Path
 __all__ = ["Cost", "cold_start", "spawn"]
 
 BARE = "import numpy, cv2, ai_edge_litert.interpreter"
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class Cost:
@@ -28,8 +29,8 @@ class Cost:
         self.seconds, self.peak_mib = seconds, peak_mib
 
 
-def spawn(command: list[str]) -> Cost:
-    """Run a command to its end with its output discarded.
+def spawn(command: list[str], environment: dict[str, str] | None = None) -> Cost:
+    """Run a command to its end with its output discarded, with variables added if given.
 
     Linux counts a child's memory from the size of the process that starts it: call this from a
     small one, as `main` is.
@@ -40,7 +41,9 @@ def spawn(command: list[str]) -> Cost:
     null = os.open(os.devnull, os.O_WRONLY)
     start = time.perf_counter()
     actions = [(os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
-    pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
+    pid = os.posix_spawn(
+        command[0], command, {**os.environ, **(environment or {})}, file_actions=actions
+    )
     _, status, usage = os.wait4(pid, 0)
     seconds = time.perf_counter() - start
     os.close(null)
@@ -51,10 +54,14 @@ def spawn(command: list[str]) -> Cost:
 
 
 def cold_start(image: Path, runs: int) -> dict[str, float]:
-    """Medians over `runs` interleaved pairs of processes, after one untimed pair."""
+    """Medians over `runs` interleaved pairs of processes, after one untimed pair.
+
+    The bare imports get OPENBLAS_NUM_THREADS=1, as `skinedge` sets it for itself: without it
+    numpy alone takes longer, which would flatter the ratio.
+    """
     bare = [sys.executable, "-c", BARE]
     predict = [str(Path(sys.executable).with_name("skinedge")), "predict", str(image)]
-    pairs = [(spawn(bare), spawn(predict)) for _ in range(runs + 1)][1:]
+    pairs = [(spawn(bare, ONE_THREAD), spawn(predict)) for _ in range(runs + 1)][1:]
     bare_ms = 1e3 * statistics.median(first.seconds for first, _ in pairs)
     predict_ms = 1e3 * statistics.median(second.seconds for _, second in pairs)
     return {

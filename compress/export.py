@@ -13,8 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from skinedge.classifier import Classifier
-from skinedge.lesion import LESIONS
-from skinedge.model_file import SCHEMA
+from skinedge.errors import DatasetError
+from skinedge.lesion import CODES, LESIONS
+from skinedge.model_file import SCHEMA, parse_model
+from skinedge.runtime import Network
 from skinedge.train.batches import load_pixels
 from skinedge.train.datasets import LabelledImages
 from skinedge.train.evaluate import Answers, ask, decision_thresholds, report
@@ -27,7 +29,7 @@ from .quantize import float32_tflite, int8_tflite
 
 __all__ = ["Exported", "export"]
 
-DESCRIPTION = "Skin-lesion classifier with an attention map. A research tool, never a diagnosis."
+DESCRIPTION = "Skin-lesion classifier. A research tool, never a diagnosis."
 DATA_LICENCE = "CC BY-NC 4.0 (through its training data, HAM10000)"
 # Figures of the report that a model file carries about itself.
 CARD_METRICS = (
@@ -78,20 +80,28 @@ def _card(model: Any, description: dict[str, Any], calibration_images: int) -> d
         "description": DESCRIPTION,
         "version": f"seed {description['seed']}",
         "licence": DATA_LICENCE,
-        "labels": [vars(lesion) for lesion in LESIONS if lesion.code in spec["classes"]],
+        "labels": [vars(LESIONS[CODES.index(code)]) for code in spec["classes"]],
         "input": {"height": height, "width": width, "scale": PIXEL_SCALE, "zero": PIXEL_ZERO},
         "attention": {"block": spec["attention"], "height": side, "width": side} if side else None,
         "recipe": description["recipe"],
         "recipe_sha256": description["recipe_sha256"],
         "training": {
             key: description[key]
-            for key in ("dataset", "seed", "split_sha256", "lesions", "images", "calibration")
+            for key in (
+                "dataset",
+                "start",
+                "seed",
+                "split_sha256",
+                "lesions",
+                "images",
+                "calibration",
+            )
         },
         "quantization": {
             "method": "post-training, TFLite converter",
             "activations": "int8",
             "weights": "int8 per channel",
-            "float_layers": list(FLOAT_IN_INT8),
+            "float_layers": list(FLOAT_IN_INT8) if side else [],
             "representative_images": calibration_images,
             "representative_split": "train",
         },
@@ -109,6 +119,13 @@ def _attention_correlation(one: Answers, other: Answers) -> float:
         return float("nan")
     pairs = zip(one.attention, other.attention, strict=True)
     return float(np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]))
+
+
+def _ask_all(classifier: Classifier, part: LabelledImages) -> Answers:
+    answers = ask(classifier, part)
+    if answers.unreadable:
+        raise DatasetError(f"{len(answers.unreadable)} unreadable images: {answers.unreadable[0]}")
+    return answers
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -139,6 +156,7 @@ def export(
 
     Raises:
         RunError: the folder holds no finished run, or was trained on another split.
+        DatasetError: an image of the validation or test split cannot be read.
         CompressionError: the converter refused.
     """
     description = run.describe()
@@ -146,36 +164,35 @@ def export(
     model = load(run)
     card = _card(model, description, representative)
     size = card["input"]["height"]
-    out.mkdir(parents=True, exist_ok=True)
     name = description["recipe"]["name"]
 
-    def finish(flatbuffer: bytes, path: Path, settings: dict[str, Any]) -> tuple[Answers, dict]:
-        """Package twice: the figures in the card are those of the packaged file itself."""
+    def finish(flatbuffer: bytes, settings: dict[str, Any]) -> tuple[Answers, dict[str, Any]]:
+        """Answers on the test split, and the card with the figures of this very flatbuffer."""
         bare = {**card, **settings, "thresholds": [], "metrics": None}
-        _write(path, package(flatbuffer, bare))
-        classifier = Classifier.load(path)
-        thresholds = decision_thresholds(ask(classifier, split.validation))
-        answers = ask(classifier, split.test)
+        file = parse_model(package(flatbuffer, bare), Path(name))
+        classifier = Classifier(file, Network(file.content, name))
+        thresholds = decision_thresholds(_ask_all(classifier, split.validation))
+        answers = _ask_all(classifier, split.test)
         figures = report(answers, thresholds)
         metrics = {"split": "test", **{key: figures[key] for key in CARD_METRICS}}
-        full = {**bare, "thresholds": thresholds, "metrics": metrics}
-        _write(path, package(flatbuffer, full))
-        return answers, full
+        return answers, {**bare, "thresholds": thresholds, "metrics": metrics}
 
     progress("float32: convert and evaluate")
-    float_path = out / f"{name}-float32.tflite"
-    float_answers, float_card = finish(float32_tflite(model), float_path, {"quantization": None})
+    float32 = float32_tflite(model)
+    float_answers, float_card = finish(float32, {"quantization": None})
 
     progress("int8: quantize and evaluate")
     rng = np.random.default_rng(description["seed"])
-    chosen = rng.choice(len(split.train.images), representative, replace=False)
+    count = min(representative, len(split.train.images))
+    chosen = rng.choice(len(split.train.images), count, replace=False)
     images = load_pixels([split.train.images[i] for i in chosen], size)
-    int8_path = out / f"{name}.tflite"
-    int8_answers, int8_card = finish(
-        int8_tflite(model, images, FLOAT_IN_INT8),
-        int8_path,
-        {"float32_metrics": float_card["metrics"]},
-    )
+    int8 = int8_tflite(model, images, FLOAT_IN_INT8)
+    int8_answers, int8_card = finish(int8, {"float32_metrics": float_card["metrics"]})
+
+    out.mkdir(parents=True, exist_ok=True)
+    float_path, int8_path = out / f"{name}-float32.tflite", out / f"{name}.tflite"
+    _write(float_path, package(float32, float_card))
+    _write(int8_path, package(int8, int8_card))
     same = int8_answers.probabilities.argmax(1) == float_answers.probabilities.argmax(1)
     return Exported(
         float_path,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
 from typing import Any
 
@@ -18,6 +17,7 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 from skinedge.model_file import CARD
+from skinedge.train.evaluate import to_json
 from skinedge.train.zoo.spec import PIXEL_SCALE, PIXEL_ZERO
 
 from . import metadata_schema_py_generated as standard
@@ -136,7 +136,7 @@ def package(flatbuffer: bytes, card: dict[str, Any]) -> bytes:
         "flatbuffer_bytes": len(packed),
         "flatbuffer_sha256": hashlib.sha256(packed).hexdigest(),
     }
-    files = {**_labels(card), CARD: json.dumps(card, indent=1, sort_keys=True)}
+    files = {**_labels(card), CARD: to_json(card, indent=1)}
     whole = io.BytesIO()
     whole.write(packed)
     with zipfile.ZipFile(whole, "a", zipfile.ZIP_STORED) as archive:

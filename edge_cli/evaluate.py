@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skinedge.errors import UsageError
+from skinedge.errors import DatasetError, UsageError
 
 from .options import Data, Json, Labels, Threads
 from .stations import station
@@ -24,6 +24,17 @@ class Part(str, Enum):
     train = "train"
     validation = "validation"
     test = "test"
+
+
+def _own_split(datasets: Any, images: Any, card: dict[str, Any]) -> Any:
+    """The split the model was trained on, if these are its images; else None."""
+    if "training" not in card:
+        return None
+    try:
+        split = datasets.split_by_lesion(images, card["training"]["seed"])
+    except DatasetError:  # too small a set to be split: another one
+        return None
+    return split if split.digest() == card["training"]["split_sha256"] else None
 
 
 def _text(figures: dict[str, Any], what: str) -> str:
@@ -87,13 +98,19 @@ def evaluate(
     codes = tuple(label.code for label in classifier.file.labels)
     images = datasets.open_dataset(data, codes)
     card = classifier.file.card or {}
+    own = _own_split(datasets, images, card)
     if split is not Part.all:
-        if "training" not in card:
-            raise UsageError(f"{model}: does not say how it was split; use --split all")
-        parts = datasets.split_by_lesion(images, card["training"]["seed"])
-        if parts.digest() != card["training"]["split_sha256"]:
+        if own is None:
             raise UsageError(f"{data}: not the set {model} was trained on; use --split all")
-        images = parts.parts()[split.value]
+        images = own.parts()[split.value]
+    elif own is not None:
+        print(
+            f"skinedge: warning: {model} was trained on most of {data}; for figures that mean "
+            "something use --split test",
+            file=sys.stderr,
+        )
+    if out:
+        out.mkdir(parents=True, exist_ok=True)  # found to be impossible before the long work
     with typer.progressbar(length=len(images.images), file=sys.stderr, label="images") as bar:
         answers = evaluation.ask(classifier, images, bar.update)
     figures = evaluation.report(answers, card.get("thresholds", []))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -52,6 +51,7 @@ def export(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     datasets = station("train.datasets", "compress")
     exporter = station("compress.export", "compress")
+    evaluation = station("train.evaluate", "compress")
     fit = station("train.fit", "compress")
     done = exporter.export(
         fit.Run(run),
@@ -62,7 +62,7 @@ def export(
     )
     if json_lines:
         print(
-            json.dumps(
+            evaluation.to_json(
                 {
                     "int8": str(done.int8),
                     "float32": str(done.float32),

@@ -48,7 +48,9 @@ def _text(card: dict[str, Any]) -> str:
         f"Attention:  {attention['block']}, {attention['height']} x {attention['width']}"
         if attention
         else "Attention:  none",
-        f"Precision:  {quantization['method'] if quantization else 'float32'}",
+        f"Precision:  {quantization['weights']} weights, {quantization['activations']} activations"
+        if quantization
+        else "Precision:  float32",
         f"Trained on: {training['dataset']}, seed {training['seed']}, "
         f"{training['lesions']['train']} lesions ({training['images']['train']} images)",
         f"Recipe:     {card['recipe']['name']} {card['recipe_sha256'][:12]}",

@@ -33,4 +33,11 @@ def _quiet_stderr() -> Iterator[None]:
 def load_classifier(model: Path | None, labels: Path | None, threads: int | None) -> Classifier:
     """`Classifier.load` for the command line; see there."""
     with _quiet_stderr():
-        return Classifier.load(model, labels=labels, threads=threads)
+        classifier = Classifier.load(model, labels=labels, threads=threads)
+    if classifier.file.card is None:
+        print(
+            f"skinedge: warning: {model} carries no skinedge.json: no thresholds, no malignant "
+            "probability, no attention map",
+            file=sys.stderr,
+        )
+    return classifier

@@ -6,6 +6,7 @@ TensorFlow, and on a Raspberry Pi never needs it.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -54,17 +55,26 @@ def main(
 
 
 def run() -> None:
-    """Run the command line; one line per error on stderr, exit code 2 for bad input."""
+    """Run the command line; one line per error on stderr, exit code 2 for bad input, 1 else."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a character shows ?
     try:
         app()
     except SkinEdgeError as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        print(f"skinedge: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        _end(error, str(error), error.exit_code)
     except BrokenPipeError:
         # The reader of our output (`| head`) has enough; nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _end(error, f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
+    except ImportError as error:
+        _end(error, f"cannot import {error.name or 'a package'}: {error}; install it again", 1)
+
+
+def _end(error: Exception, message: str, code: int) -> None:
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    print(f"skinedge: {message}", file=sys.stderr)
+    sys.exit(code)

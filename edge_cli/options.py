@@ -19,7 +19,7 @@ Labels = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="Interpreter threads; all cores up to four if not given."),
+    typer.Option(min=1, max=64, help="Interpreter threads; by default all cores up to four."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Data = Annotated[

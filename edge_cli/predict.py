@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,29 +23,28 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 STDIN = "-"
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
 def _expand(arguments: list[str]) -> list[str]:
     """Files as they are, images below folders, matches of globs the shell left alone."""
+    from skinedge.image import images_below
+
     sources: list[str] = []
     for argument in arguments:
-        path = Path(argument)
-        if argument == STDIN or path.is_file():
-            sources.append(argument)
-        elif path.is_dir():
-            found = sorted(str(f) for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+        if not argument:
+            raise UsageError("an empty image name; give a file, a folder, a glob or -")
+        if os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises for an endless name)
+            found = [str(path) for path in images_below(argument)]
             if not found:
                 raise UsageError(f"{argument}: no images in this folder")
             sources += found
-        elif any(character in argument for character in "*?["):
-            anchor = Path(path.anchor)
-            matches = sorted(str(f) for f in anchor.glob(str(path.relative_to(anchor))))
+        elif argument != STDIN and not os.path.isfile(argument) and glob.has_magic(argument):  # noqa: PTH113
+            matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207
             if not matches:
                 raise UsageError(f"{argument}: matches no file")
             sources += _expand(matches)
         else:
-            sources.append(argument)  # reported as missing when its turn comes
+            sources.append(argument)  # one that is missing is reported when its turn comes
     return sources
 
 
@@ -57,9 +59,22 @@ def _text(prediction: Prediction, top: int | None) -> str:
     return "\n".join(lines)
 
 
-def _heatmap_path(heatmap: Path, source: str, several: bool) -> Path:
-    name = "stdin" if source == STDIN else Path(source).stem
-    return heatmap / f"{name}-attention.png" if several else heatmap
+def _heatmap_paths(heatmap: Path, sources: list[str]) -> list[Path]:
+    """The file itself for one image; in a folder, a file for each, none over another."""
+    if heatmap.suffix:
+        if len(sources) > 1:
+            raise UsageError(f"{heatmap}: several images need a folder for their heatmaps")
+        if heatmap.suffix.lower() != ".png" or heatmap.is_dir():
+            raise UsageError(f"{heatmap}: a heatmap is a .png file, or goes into a folder")
+        return [heatmap]
+    stems = ["stdin" if source == STDIN else Path(source).stem for source in sources]
+    seen: Counter[str] = Counter()
+    paths = []
+    for stem in stems:
+        seen[stem] += 1
+        number = f"-{seen[stem]}" if seen[stem] > 1 else ""
+        paths.append(heatmap / f"{stem}{number}-attention.png")
+    return paths
 
 
 def predict(
@@ -74,7 +89,7 @@ def predict(
     threads: Threads = None,
     heatmap: Annotated[
         Path | None,
-        typer.Option(help="Write the attention overlay: a PNG, or a folder for several images."),
+        typer.Option(help="Write the attention overlay: a .png file, or a folder for several."),
     ] = None,
 ) -> None:
     """Classify skin-lesion images; nothing leaves this machine.
@@ -91,31 +106,33 @@ def predict(
       skinedge predict lesion.jpg --heatmap overlay.png
     """
     from skinedge import DISCLAIMER
+    from skinedge.image import read
 
     from .loading import load_classifier
 
     sources = _expand(images)
-    several = len(sources) > 1
-    if heatmap and several and heatmap.suffix:
-        raise UsageError(f"{heatmap}: several images need a folder for their heatmaps, not a file")
+    heatmaps = _heatmap_paths(heatmap, sources) if heatmap else [None] * len(sources)
     classifier = load_classifier(model, labels, threads)
-    failed = False
-    for source in sources:
+    answered = failed = False
+    for source, overlay in zip(sources, heatmaps, strict=True):
+        name = "<stdin>" if source == STDIN else source
         try:
-            image = sys.stdin.buffer.read() if source == STDIN else source
-            prediction = classifier.predict(image, "<stdin>" if source == STDIN else source)
+            image = read(sys.stdin.buffer.read() if source == STDIN else source, name)
+            prediction = classifier.predict(image, name)
         except ImageError as error:
             failed = True
             print(f"skinedge: {error}", file=sys.stderr)
             if json_lines:
-                print(json.dumps({"source": source, "error": str(error)}), flush=True)
+                print(json.dumps({"source": name, "error": str(error)}), flush=True)
             continue
-        if heatmap:
+        if overlay:
             from .overlays import write_overlay
 
-            write_overlay(_heatmap_path(heatmap, source, several), image, prediction)
+            write_overlay(overlay, image, prediction)
+        answered = True
         text = json.dumps(prediction.to_json(top)) if json_lines else _text(prediction, top)
         print(text, flush=True)
-    print(DISCLAIMER, file=sys.stderr if json_lines else sys.stdout)
+    if answered:
+        print(DISCLAIMER, file=sys.stderr if json_lines else sys.stdout)
     if failed:
         raise typer.Exit(2)

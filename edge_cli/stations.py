@@ -11,7 +11,7 @@ __all__ = ["station"]
 
 
 def station(module: str, extra: str) -> Any:
-    """Import `skinedge.<module>`, which the optional install `skinedge[extra]` makes work.
+    """Import `skinedge.<module>`, which SkinEdge's optional install `extra` makes work.
 
     Raises:
         RuntimeMissingError: a package it needs is not installed.
@@ -20,5 +20,6 @@ def station(module: str, extra: str) -> Any:
         return importlib.import_module(f"skinedge.{module}")
     except ModuleNotFoundError as error:
         raise RuntimeMissingError(
-            f"this command needs the package {error.name!r}: pip install 'skinedge[{extra}]'"
+            f"this command needs the package {error.name!r}: "
+            f"pip install '.[{extra}]' in SkinEdge's folder"
         ) from error

@@ -122,21 +122,20 @@ def compare(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], where: s
 
 def answers(python: list[str], env: dict[str, str], folder: Path, model: Path) -> list[Any]:
     """What `skinedge predict --json` says of the pictures, but for the timings."""
-    arguments = ["predict", "--json", "--model", str(model), "--labels", "labels.txt", "pictures"]
+    arguments = ["predict", "--json", "--model", str(model), "pictures"]
     program = "from skinedge.edge_cli.main import run; run()"
     lines = call([*python, "-c", program, *arguments], folder, env).splitlines()
     return [{k: v for k, v in json.loads(line).items() if k != "timings"} for line in lines]
 
 
-def lay_out(folder: Path, classes: int) -> None:
-    """What `skinedge predict` needs: drawn pictures, labels, and the package itself."""
+def lay_out(folder: Path) -> None:
+    """What `skinedge predict` needs: drawn pictures and the package itself."""
     import cv2
     from draw_lesion import draw
 
     (folder / "pictures").mkdir()
     for seed, suffix in enumerate(("jpg", "png", "jpg")):
         cv2.imwrite(str(folder / "pictures" / f"{seed}.{suffix}"), draw(seed)[..., ::-1])
-    (folder / "labels.txt").write_text("\n".join(f"class{n}" for n in range(classes)))
     shutil.copytree(REPOSITORY / "src" / "skinedge", folder / "skinedge")
     shutil.copytree(REPOSITORY / "edge_cli", folder / "skinedge" / "edge_cli")
 
@@ -150,7 +149,7 @@ def check(options: argparse.Namespace, work: Path, folder: Path) -> int:
     print(f"{model.name}: LiteRT {installed} here, {litert} on aarch64 under {banner}")
     ours = raw_tensors(model, options.images)
     ours["output 0"].reshape(-1).view(np.uint8)[0] ^= options.self_test
-    lay_out(folder, ours["output 0"].shape[-1])
+    lay_out(folder)
     guest = {"PYTHONPATH": f"{folder}:{site}", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/"}
     expected = answers([sys.executable], {**os.environ, "PYTHONPATH": str(folder)}, folder, model)
     different = 0

@@ -39,8 +39,18 @@ class Augmentation:
     blur_probability: float = 0.25
 
 
+def _area_reduced(rgb: np.ndarray, size: int) -> np.ndarray:
+    """Average large images down first: the warp samples four pixels and would alias them."""
+    shrink = min(rgb.shape[:2]) / size
+    if shrink < 2:
+        return rgb
+    height, width = (round(side * 1.5 / shrink) for side in rgb.shape[:2])
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def _warp(rgb: np.ndarray, size: int, a: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """Crop, turn, flip and resize in one interpolation, in the image's own geometry."""
+    rgb = _area_reduced(rgb, size)
     height, width = rgb.shape[:2]
     scale = np.sqrt(rng.uniform(a.min_area, 1.0))
     stretch = np.exp(rng.uniform(-a.aspect, a.aspect) / 2)

@@ -119,12 +119,15 @@ def report(answers: Answers, thresholds: list[dict[str, Any]]) -> dict[str, Any]
     for rule in thresholds:
         positive, scores = targets[rule["target"]]
         called = scores >= rule["threshold"]
+        negative = ~positive
         at_thresholds.append(
             {
                 "target": rule["target"],
                 "threshold": rule["threshold"],
                 "sensitivity": float(called[positive].mean()) if positive.any() else float("nan"),
-                "specificity": float((~called[~positive]).mean()),
+                "specificity": float((~called[negative]).mean())
+                if negative.any()
+                else float("nan"),
             }
         )
     return {
@@ -146,12 +149,11 @@ def write_report(folder: Path, answers: Answers, figures: dict[str, Any]) -> Non
 
 
 def to_json(figures: dict[str, Any], indent: int | None = None) -> str:
-    """A report as JSON text."""
-    return json.dumps(_without_nan(figures), indent=indent)
+    """Figures as JSON text with sorted keys; NaN becomes null, "not defined here"."""
+    return json.dumps(_without_nan(figures), indent=indent, sort_keys=True, allow_nan=False)
 
 
 def _without_nan(value: Any) -> Any:
-    """NaN is no JSON; null says "not defined here"."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -33,11 +33,12 @@ from .metrics import balanced_accuracy, macro_auroc
 from .plots import training_curves
 from .recipes.recipe import Recipe, Stage
 from .zoo.build import build
-from .zoo.weights import load_imagenet
+from .zoo.weights import imagenet_file, load_imagenet
 
 __all__ = ["Run", "ask_keras", "load", "split_of", "train"]
 
 MONITOR = "val_score"
+VALIDATION_COLUMNS = ("val_loss", "val_balanced_accuracy", "val_macro_auroc", MONITOR)
 
 
 class Run:
@@ -89,7 +90,11 @@ class _Validate(keras.callbacks.Callback):
         logits = self.model.predict(self._input, batch_size=self._batch_size, verbose=0)
         natural = softmax(logits + self._log_prior, axis=1)
         picked = natural[np.arange(len(self._labels)), self._labels]
-        if logs is not None:
+        if logs is None:
+            return
+        if not np.isfinite(logits).all():  # TerminateOnNaN ends the stage; no epoch was better
+            logs.update(dict.fromkeys(VALIDATION_COLUMNS, float("-inf")))
+        else:
             logs["val_loss"] = float(-np.log(np.maximum(picked, 1e-12)).mean())
             balanced = balanced_accuracy(self._labels, logits)
             ranking = macro_auroc(self._labels, natural)
@@ -195,12 +200,13 @@ def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, st
     return model
 
 
-def _describe(run: Run, recipe: Recipe, seed: int, data: str, split: Split) -> dict[str, Any]:
+def _describe(recipe: Recipe, seed: int, imagenet: bool, split: Split) -> dict[str, Any]:
     return {
         "recipe": asdict(recipe),
         "recipe_sha256": recipe.digest(),
         "seed": seed,
-        "dataset": data,
+        "start": "imagenet" if imagenet else "random",
+        "dataset": split.train.name,
         "split_sha256": split.digest(),
         "lesions": {
             name: len({i.lesion_id for i in p.images}) for name, p in split.parts().items()
@@ -235,14 +241,19 @@ def train(
 
     Raises:
         RunError: the folder is in the way, or belongs to another recipe, seed or split.
+        UsageError: the recipe's spec names what does not exist.
         ModelFileError: the ImageNet weights are not installed.
     """
     run = Run(out)
-    description = _describe(run, recipe, seed, split.train.name, split)
+    description = _describe(recipe, seed, imagenet, split)
+    # What can be wrong with the recipe is found before anything is written.
+    build(recipe.spec_at(recipe.stages[0]), keras)
+    if imagenet:
+        imagenet_file(recipe.spec.backbone)
     if resume:
         before = run.describe()
-        for key in ("recipe_sha256", "seed", "split_sha256"):
-            if before[key] != description[key]:
+        for key in ("recipe_sha256", "seed", "start", "split_sha256"):
+            if before.get(key) != description[key]:
                 raise RunError(f"{run.folder}: cannot resume, {key} differs from this run's")
     elif run.folder.exists() and any(run.folder.iterdir()):
         raise RunError(f"{run.folder}: not empty; use --resume to go on, or another --out")
@@ -275,9 +286,12 @@ def _calibrate(model: Any, run: Run, description: dict[str, Any], split: Split) 
     logits = _predict(model, split.validation, size)[0]
     calibration = fit_calibration(logits, split.validation.labels(), prior)
     fold(model.get_layer("logits"), calibration, prior)
-    model.save(run.model)
     text = json.dumps({**description, "calibration": asdict(calibration)}, indent=2) + "\n"
     run.description.write_text(text, encoding="utf-8")
+    # Last and whole: a run is finished when its model is there.
+    partial = run.folder / f"partial-{run.model.name}"
+    model.save(partial)
+    partial.replace(run.model)
 
 
 def _predict(model: Any, data: LabelledImages, size: int) -> list[np.ndarray]:
@@ -314,12 +328,13 @@ def ask_keras(model: Any, data: LabelledImages) -> Answers:
     size = model.inputs[0].shape[1]
     logits, *maps = _predict(model, data, size)
     side = size // 32
-    malignant = [lesion.malignant for lesion in LESIONS if lesion.code in data.classes]
+    peaks = [attention.max(axis=1, keepdims=True) for attention in maps]
+    malignant = {lesion.code: lesion.malignant for lesion in LESIONS}
     return Answers(
         data.classes,
         data.labels(),
         softmax(logits.astype(np.float64), axis=1),
-        np.array(malignant),
-        maps[0].reshape(-1, side, side) if maps else None,
+        np.array([malignant[code] for code in data.classes]),
+        (maps[0] / peaks[0]).reshape(-1, side, side) if maps else None,
         (),
     )

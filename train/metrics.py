@@ -31,7 +31,8 @@ def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
 def macro_auroc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Mean one-vs-rest AUROC over the classes that occur."""
     classes = range(probabilities.shape[1])
-    return float(np.nanmean([auroc(labels == c, probabilities[:, c]) for c in classes]))
+    areas = np.array([auroc(labels == c, probabilities[:, c]) for c in classes])
+    return float(areas[~np.isnan(areas)].mean()) if not np.isnan(areas).all() else float("nan")
 
 
 def balanced_accuracy(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -50,6 +50,8 @@ class Classifier:
         self.file = file
         self.network = network
         self._malignant = np.array([label.malignant is True for label in file.labels])
+        given = (file.card or {}).get("input", {})
+        self._scale, self._zero = given.get("scale", 1 / 128), given.get("zero", 127)
         self._says_malignant = all(label.malignant is not None for label in file.labels)
 
     @classmethod
@@ -67,7 +69,8 @@ class Classifier:
             path: a `.tflite`; None for the embedded default model.
             labels: a text file, one label a line, for a model without `skinedge.json`.
             threads: interpreter threads; None for all cores up to four.
-            runtime: `auto` prefers LiteRT.
+            runtime: `auto` means the environment variable SKINEDGE_RUNTIME, or else LiteRT
+                where it works.
 
         Raises:
             ModelFileError: the file is missing, damaged, or not an image classifier.
@@ -89,7 +92,7 @@ class Classifier:
         start = time.perf_counter()
         pixels = to_input(read(image, name), self.network.height, self.network.width)
         prepared = time.perf_counter()
-        outputs = self.network.run(pixels)
+        outputs = self.network.run(pixels, self._scale, self._zero)
         ran = time.perf_counter()
         probabilities, attention = self._heads(outputs)
         labels = self._ranked(probabilities)
@@ -128,6 +131,8 @@ class Classifier:
     def _heads(
         self, outputs: list[npt.NDArray[np.float32]]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32] | None]:
+        if outputs[0].min() < 0:
+            raise ModelFileError(f"{self.file.path}: returns logits; end the model with a softmax")
         # Rounded to 1/256 each, quantized probabilities can miss a sum of 1 by a little.
         probabilities = outputs[0].astype(np.float64)
         probabilities /= max(probabilities.sum(), np.finfo(np.float64).tiny)

@@ -31,4 +31,9 @@ def overlay(
     levels = (weight * 255).astype(np.uint8)
     colour = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     alpha = (strength * weight)[..., np.newaxis]
-    return (rgb * (1 - alpha) + colour * alpha).round().astype(np.uint8)
+    blended = np.empty_like(rgb)
+    for row in range(0, height, 256):  # in strips: a whole photo in float32 would not fit a Pi
+        part = slice(row, row + 256)
+        mixed = rgb[part] * (1 - alpha[part]) + colour[part] * alpha[part]
+        blended[part] = mixed.round()
+    return blended

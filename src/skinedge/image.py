@@ -10,7 +10,7 @@ and `to_input`, so a model meets the same pixels everywhere.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PIXELS", "centre_square", "read", "to_input"]
+__all__ = ["MAX_PIXELS", "centre_square", "images_below", "read", "to_input"]
 
 import os
 import stat
@@ -31,6 +31,8 @@ from skinedge.image_header import JPEG_END, JPEG_START_OF_SCAN, jpeg_segments, r
 MAX_PIXELS = 100_000_000
 """Largest image that is decoded. A few kilobytes can claim to be a picture of many gigabytes (a
 decompression bomb); twice what the largest phone and dermatoscope cameras deliver is plenty."""
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 # The largest honest file of MAX_PIXELS: uncompressed RGBA of 16 bits.
 _MAX_BYTES = 8 * MAX_PIXELS
@@ -71,6 +73,12 @@ def read(
         return _decode(_file_bytes(Path(source)))
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
+
+
+def images_below(folder: str | os.PathLike[str]) -> list[Path]:
+    """Every file with an image's extension in a folder and the folders in it, sorted."""
+    found = Path(folder).rglob("*")
+    return sorted(path for path in found if path.suffix.lower() in _SUFFIXES and path.is_file())
 
 
 def to_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

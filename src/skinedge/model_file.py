@@ -12,16 +12,40 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .errors import ModelFileError
 
-__all__ = ["CARD", "EMBEDDED", "SCHEMA", "ClassLabel", "ModelFile", "read_labels", "read_model"]
+__all__ = [
+    "CARD",
+    "EMBEDDED",
+    "SCHEMA",
+    "ClassLabel",
+    "ModelFile",
+    "parse_model",
+    "read_labels",
+    "read_model",
+]
 
 CARD = "skinedge.json"
 SCHEMA = 1
+_CARD_KEYS = (
+    "attention",
+    "flatbuffer_bytes",
+    "flatbuffer_sha256",
+    "input",
+    "labels",
+    "licence",
+    "metrics",
+    "name",
+    "quantization",
+    "recipe",
+    "thresholds",
+    "training",
+)
 EMBEDDED = Path(__file__).parent / "models" / "edge.tflite"
 
 
@@ -76,16 +100,21 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[ClassLabel, ...]:
 def _card(path: Path, content: bytes) -> dict[str, Any] | None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            card = dict(json.loads(archive.read(CARD)))
+            card = json.loads(archive.read(CARD))
     except (zipfile.BadZipFile, KeyError):
         return None
-    except ValueError as error:
+    except (ValueError, RuntimeError, zlib.error) as error:
         raise ModelFileError(f"{path}: its {CARD} is damaged: {error}") from error
+    if not isinstance(card, dict):
+        raise ModelFileError(f"{path}: its {CARD} is damaged: not a JSON object")
     if card.get("schema") != SCHEMA:
         raise ModelFileError(
             f"{path}: its {CARD} has schema {card.get('schema')!r}, this SkinEdge reads {SCHEMA}; "
             "update SkinEdge or export the model again"
         )
+    lacking = [key for key in _CARD_KEYS if key not in card]
+    if lacking:
+        raise ModelFileError(f"{path}: its {CARD} lacks {', '.join(lacking)}; export it again")
     flatbuffer = content[: card["flatbuffer_bytes"]]
     if hashlib.sha256(flatbuffer).hexdigest() != card["flatbuffer_sha256"]:
         raise ModelFileError(f"{path}: damaged, its checksum does not match; copy it again")
@@ -108,12 +137,22 @@ def read_model(
     file = EMBEDDED if path is None else Path(path)
     try:
         content = file.read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{file}: cannot read this model: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(f"{file}: cannot read this model: {reason}") from error
+    return parse_model(content, file, labels)
+
+
+def parse_model(
+    content: bytes, file: Path, labels: str | os.PathLike[str] | None = None
+) -> ModelFile:
+    """Verify the bytes of a model file; `file` is what errors call it. See `read_model`."""
     if content[4:8] != b"TFL3":
         raise ModelFileError(f"{file}: not a TensorFlow Lite model; give a .tflite file")
     card = _card(file, content)
     if card is not None:
+        if labels is not None:
+            raise ModelFileError(f"{file}: names its own classes; leave --labels out")
         classes = tuple(ClassLabel(c["code"], c["name"], c["malignant"]) for c in card["labels"])
         return ModelFile(file, content, classes, card)
     if labels is None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import ModelFileError, RuntimeMissingError
+from .errors import ModelFileError, RuntimeMissingError, UsageError
 
-__all__ = ["RUNTIMES", "Network", "Runtime", "default_threads"]
+__all__ = ["MAX_THREADS", "RUNTIMES", "Network", "Runtime", "default_threads"]
 
 Runtime = Literal["auto", "litert", "tflite-runtime"]
 RUNTIMES: dict[str, str] = {
@@ -24,23 +24,36 @@ RUNTIMES: dict[str, str] = {
 }
 
 
+MAX_THREADS = 64
+"""Far more than helps; XNNPACK crashes when thousands cannot be started."""
+
+
 def default_threads() -> int:
     """All cores up to four: small networks do not gain from more."""
     return min(4, os.cpu_count() or 1)
 
 
 def _import(runtime: Runtime) -> tuple[str, Any]:
+    if runtime == "auto":
+        runtime = cast(Runtime, os.environ.get("SKINEDGE_RUNTIME", "auto"))
+    if runtime != "auto" and runtime not in RUNTIMES:
+        raise UsageError(f"unknown runtime {runtime!r}; there are: {', '.join(RUNTIMES)}")
     names = list(RUNTIMES) if runtime == "auto" else [runtime]
     reasons = []
     for name in names:
         try:
             return name, importlib.import_module(RUNTIMES[name])
         except (ImportError, AttributeError) as error:  # numpy 2 under tflite-runtime: either
-            reasons.append(f"{name}: {str(error).splitlines()[0]}")
+            reasons.append(f"{name}: {_first_line(error)}")
     raise RuntimeMissingError(
         f"no TensorFlow Lite interpreter works here ({'; '.join(reasons)}); "
-        "pip install ai-edge-litert, or on Python 3.11 and older skinedge[tflite-runtime]"
+        "pip install ai-edge-litert; on Python 3.11 and older SkinEdge's extra tflite-runtime "
+        "also does"
     )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 class Network:
@@ -56,12 +69,15 @@ class Network:
             uint8 (raw pixels) or float32, or its first output is not `[1, classes]`.
         RuntimeMissingError: no interpreter can be imported, or the one found cannot run with
             the installed numpy.
+        UsageError: the threads or the runtime are not possible ones.
     """
 
     def __init__(
         self, content: bytes, name: str, threads: int | None = None, runtime: Runtime = "auto"
     ) -> None:
         self.threads = default_threads() if threads is None else threads
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"{self.threads} threads: use 1 to {MAX_THREADS}")
         self.runtime, module = _import(runtime)
         try:
             # Calling the module's class here and not in `_import` is what meets tflite-runtime's
@@ -71,12 +87,12 @@ class Network:
         except SystemError as error:
             raise RuntimeMissingError(
                 f"{self.runtime} does not work with numpy {np.__version__}; "
-                "pip install 'skinedge[tflite-runtime]' brings numpy 1, or use ai-edge-litert"
+                "SkinEdge's extra tflite-runtime brings numpy 1, or use ai-edge-litert"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(
                 f"{name}: not a model this interpreter can load "
-                f"({str(error).strip().splitlines()[0]}); copy or export it again"
+                f"({_first_line(error)}); copy or export it again"
             ) from error
         inputs, self._outputs = (
             self._interpreter.get_input_details(),

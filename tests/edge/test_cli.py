@@ -16,7 +16,7 @@ from draw_lesion import draw
 from skinedge import DISCLAIMER
 from skinedge.edge_cli.main import run
 from skinedge.lesion import CODES
-from skinedge.model_file import EMBEDDED
+from skinedge.model_file import EMBEDDED, read_model
 
 ENORMOUS_PNG = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -130,6 +130,9 @@ def test_bad_arguments_are_one_line(skinedge, lesion: Path, tmp_path: Path) -> N
     for arguments, message in (
         (("predict", empty), "no images in this folder"),
         (("predict", tmp_path / "*.nothing"), "matches no file"),
+        (("predict", ""), "an empty image name"),
+        (("predict", "x" * 5000), "cannot be read"),
+        (("predict", lesion, "--labels", lesion), "names its own classes"),
         (("predict", lesion, lesion, "--heatmap", tmp_path / "map.png"), "need a folder"),
         (("predict", lesion, "--model", half), "half.tflite: damaged"),
         (("predict", lesion, "--model", tmp_path / "no.tflite"), "cannot read this model"),
@@ -137,9 +140,43 @@ def test_bad_arguments_are_one_line(skinedge, lesion: Path, tmp_path: Path) -> N
     ):
         answer = skinedge(*arguments)
         assert answer.code == 2, arguments
-        assert message in answer.err
+        assert message in answer.err.replace("does not exist", "cannot be read")
         assert answer.err.count("\n") == 1
         assert answer.out == ""
+
+
+def test_heatmaps_of_equal_names_do_not_overwrite(skinedge, lesion: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "other" / lesion.name
+    twin.parent.mkdir()
+    twin.write_bytes(lesion.read_bytes())
+    assert skinedge("predict", lesion, twin, "--heatmap", tmp_path / "maps").code == 0
+    written = sorted(path.name for path in (tmp_path / "maps").iterdir())
+    assert written == ["lesion-2-attention.png", "lesion-attention.png"]
+
+
+def test_what_cannot_be_written_is_one_line(skinedge, lesion: Path, labelled: Path) -> None:
+    for arguments in (
+        ("predict", lesion, "--heatmap", lesion / "map.png"),
+        ("evaluate", EMBEDDED, "--data", labelled, "--out", lesion),
+    ):
+        answer = skinedge(*arguments)
+        assert answer.code in (1, 2)
+        assert str(lesion) in answer.err
+        assert "Traceback" not in answer.err
+
+
+def test_a_model_without_a_card_runs_with_a_warning(skinedge, lesion: Path, tmp_path: Path) -> None:
+    bare, labels = tmp_path / "bare.tflite", tmp_path / "labels.txt"
+    card = read_model().card
+    assert card is not None
+    bare.write_bytes(EMBEDDED.read_bytes()[: card["flatbuffer_bytes"]])
+    labels.write_text("\n".join(CODES))
+    answer = skinedge("predict", lesion, "--model", bare, "--labels", labels)
+    assert answer.code == 0
+    assert "carries no skinedge.json" in answer.err
+    refused = skinedge("predict", lesion, "--model", bare)
+    assert refused.code == 2
+    assert "--labels" in refused.err
 
 
 def test_debug_shows_the_traceback(skinedge, tmp_path: Path) -> None:
@@ -223,5 +260,10 @@ def test_evaluate_bad_data_is_one_line(skinedge, labelled: Path, tmp_path: Path)
         assert message in answer.err
         assert not (tmp_path / "out").exists()
     assert "does not exist" in skinedge("evaluate", EMBEDDED, "--data", tmp_path / "no").err
-    other = skinedge("evaluate", EMBEDDED, "--data", labelled, "--split", "test")
-    assert other.code == 2
+
+
+def test_evaluate_knows_its_own_split(skinedge, labelled: Path, ham10000: Path) -> None:
+    for data in (labelled, ham10000):
+        answer = skinedge("evaluate", EMBEDDED, "--data", data, "--split", "test")
+        assert answer.code == 2
+        assert f"{data}: not the set {EMBEDDED} was trained on" in answer.err

@@ -41,12 +41,12 @@ def _flipped(content: bytes) -> bytes:
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def _other_schema(content: bytes) -> bytes:
-    card = read_model().card
-    assert card is not None
-    whole = io.BytesIO(content[: card["flatbuffer_bytes"]])
+def _with_card(content: bytes, card: object) -> bytes:
+    own = read_model().card
+    assert own is not None
+    whole = io.BytesIO(content[: own["flatbuffer_bytes"]])
     with zipfile.ZipFile(whole, "a") as archive:
-        archive.writestr(CARD, json.dumps({**card, "schema": 99}))
+        archive.writestr(CARD, json.dumps(card))
     return whole.getvalue()
 
 
@@ -56,7 +56,9 @@ def _other_schema(content: bytes) -> bytes:
         (lambda content: content[: len(content) // 2], "damaged, or without skinedge.json"),
         (_zip_cut, "damaged, or without skinedge.json"),
         (_flipped, "checksum does not match"),
-        (_other_schema, "schema 99"),
+        (lambda content: _with_card(content, {"schema": 99}), "schema 99"),
+        (lambda content: _with_card(content, {"schema": 1}), "lacks attention"),
+        (lambda content: _with_card(content, [1]), "not a JSON object"),
         (lambda content: b"", "not a TensorFlow Lite model"),
         (lambda content: b"\x89PNG" + content, "not a TensorFlow Lite model"),
     ],

@@ -217,15 +217,12 @@ def test_class_folders_of_another_model(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
-@pytest.mark.parametrize("inside", ["nothing", "loose images", "empty class folder", "two tables"])
+@pytest.mark.parametrize("inside", ["nothing", "loose images", "empty class folder"])
 def test_a_folder_without_labelled_images_is_refused(inside: str, tmp_path: Path) -> None:
     if inside == "loose images":
         write_images(tmp_path, ["a"])
     elif inside == "empty class folder":
         (tmp_path / "mel").mkdir()
-    elif inside == "two tables":
-        for name in ("one.csv", "two.csv"):
-            write_table(tmp_path / name, [("image_id", "dx"), ("a", "nv")])
     with pytest.raises(DatasetError, match=f"{tmp_path}: no labelled images; give HAM10000's"):
         open_dataset(tmp_path)
 
@@ -271,3 +268,13 @@ def test_the_real_ham10000() -> None:
         "nv": 6705,
         "vasc": 142,
     }
+
+
+def test_of_two_tables_the_one_that_labels_images_counts(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a"])
+    write_table(tmp_path / "groups.csv", [("image", "lesion"), ("a", "l")])
+    write_table(tmp_path / "labels.csv", [("image_id", "dx"), ("a", "nv")])
+    assert open_dataset(tmp_path).name == "labels"
+    write_table(tmp_path / "more.csv", [("image_id", "dx"), ("a", "mel")])
+    with pytest.raises(DatasetError, match=r"both labels\.csv and more\.csv label images"):
+        open_dataset(tmp_path)

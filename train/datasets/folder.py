@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from skinedge.errors import DatasetError
+from skinedge.image import images_below
 
 from .images import LabelledImage, LabelledImages
-from .isic2018 import IMAGE_SUFFIXES
 
 __all__ = ["load"]
 
@@ -20,7 +20,7 @@ def load(root: Path, classes: tuple[str, ...]) -> LabelledImages:
     """
     images = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES)
+        files = images_below(folder)
         code = folder.name.lower()
         if files and code not in classes:
             raise DatasetError(

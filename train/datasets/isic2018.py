@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from skinedge.errors import DatasetError
+from skinedge.image import images_below
 from skinedge.lesion import CODES
 
 from .images import LabelledImage, LabelledImages, check_images
@@ -16,13 +17,25 @@ from .tables import read_table
 
 __all__ = ["find_table", "load"]
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-
 
 def find_table(root: Path) -> Path | None:
-    """The one CSV file in `root`, or None where there is none or more than one."""
+    """The only CSV file in `root`, or of several the one that labels images, or None.
+
+    Raises:
+        DatasetError: several label images.
+    """
     tables = sorted(root.glob("*.csv"))
-    return tables[0] if len(tables) == 1 else None
+    if len(tables) > 1:
+        tables = [table for table in tables if _labels_images(table)]
+    if len(tables) > 1:
+        names = " and ".join(table.name for table in tables[:2])
+        raise DatasetError(f"{root}: both {names} label images; name one of them")
+    return tables[0] if tables else None
+
+
+def _labels_images(table: Path) -> bool:
+    columns = set(read_table(table, ())[0])
+    return {"image_id", "dx"} <= columns or {"image", "MEL"} <= columns
 
 
 def _one_hot_code(table: Path, image_id: str, row: dict[str, str]) -> str:
@@ -48,7 +61,7 @@ def load(table: Path) -> LabelledImages:
         rows = read_table(table, ("image", *(code.upper() for code in CODES)))
     else:
         rows = read_table(table, ("image_id", "dx"))
-    where = {p.stem: p for p in table.parent.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES}
+    where = {path.stem: path for path in images_below(table.parent)}
     images = []
     for row in rows:
         image_id = row["image"] if one_hot else row["image_id"]

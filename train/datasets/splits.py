@@ -33,9 +33,13 @@ class Split:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def digest(self) -> str:
-        """sha256 over part names and image ids: two equal digests are the same split."""
-        lines = (
-            f"{name},{i.image_id}\n" for name, part in self.parts().items() for i in part.images
+        """sha256 over part names and lesions: two equal digests are the same split.
+
+        Which image stands for a lesion is left out: a copy of the dataset without the sharp
+        images splits alike.
+        """
+        lines = sorted(
+            {f"{name},{i.lesion_id}\n" for name, part in self.parts().items() for i in part.images}
         )
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
