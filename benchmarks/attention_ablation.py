@@ -23,7 +23,7 @@ import numpy as np
 from scipy.special import softmax
 
 from skinedge.errors import RunError
-from skinedge.train import fit
+from skinedge.train import runs
 from skinedge.train.batches import load_pixels, normalise
 from skinedge.train.datasets import LabelledImages, open_dataset
 from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
@@ -78,13 +78,13 @@ def _probabilities(model: Any, inputs: Any) -> np.ndarray:
     return softmax(np.asarray(logits, np.float64), axis=1)
 
 
-def ablate(run: fit.Run, test: LabelledImages, without: fit.Run | None, seed: int = 0) -> dict:
+def ablate(run: runs.Run, test: LabelledImages, without: runs.Run | None, seed: int = 0) -> dict:
     """Probabilities of each variant on the test split: name -> float64 `[n, classes]`.
 
     Raises:
         RunError: the run has no attention map, or has not finished.
     """
-    model = fit.load(run)
+    model = runs.load(run)
     if len(model.outputs) < 2:
         raise RunError(f"{run.folder}: was trained without attention; there is nothing to ablate")
     before, after = with_maps(model)
@@ -100,11 +100,11 @@ def ablate(run: fit.Run, test: LabelledImages, without: fit.Run | None, seed: in
         "map of another image": _probabilities(after, [features, maps[others]]),
     }
     if without:
-        variants["trained without the block"] = _probabilities(fit.load(without), pixels)
+        variants["trained without the block"] = _probabilities(runs.load(without), pixels)
     return variants
 
 
-def _require_same_but_attention(run: fit.Run, without: fit.Run) -> None:
+def _require_same_but_attention(run: runs.Run, without: runs.Run) -> None:
     def essence(described: dict[str, Any]) -> tuple[Any, ...]:
         recipe = described["recipe"]
         spec = {**recipe["spec"], "attention": None}
@@ -125,10 +125,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    run = fit.Run(arguments.run)
+    run = runs.Run(arguments.run)
     data = open_dataset(arguments.data)
-    test = fit.split_of(run, data).test
-    without = fit.Run(arguments.without) if arguments.without else None
+    test = runs.split_of(run, data).test
+    without = runs.Run(arguments.without) if arguments.without else None
     if without:
         _require_same_but_attention(run, without)
     variants = ablate(run, test, without)

@@ -20,7 +20,7 @@ from skinedge.runtime import Network
 from skinedge.train.batches import load_pixels
 from skinedge.train.datasets import LabelledImages
 from skinedge.train.evaluate import Answers, ask, decision_thresholds, report
-from skinedge.train.fit import Run, load, split_of
+from skinedge.train.runs import Run, load, split_of
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.spec import PIXEL_SCALE, PIXEL_ZERO
 

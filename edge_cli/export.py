@@ -52,9 +52,9 @@ def export(
     datasets = station("train.datasets", "compress")
     exporter = station("compress.export", "compress")
     evaluation = station("train.evaluate", "compress")
-    fit = station("train.fit", "compress")
+    runs = station("train.runs", "compress")
     done = exporter.export(
-        fit.Run(run),
+        runs.Run(run),
         datasets.open_dataset(data),
         out,
         representative,

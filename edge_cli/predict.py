@@ -117,18 +117,19 @@ def predict(
     for source, overlay in zip(sources, heatmaps, strict=True):
         name = "<stdin>" if source == STDIN else source
         try:
-            image = read(sys.stdin.buffer.read() if source == STDIN else source, name)
+            image = sys.stdin.buffer.read() if source == STDIN else source
             prediction = classifier.predict(image, name)
+            picture = read(image, name) if overlay else None
         except ImageError as error:
             failed = True
             print(f"skinedge: {error}", file=sys.stderr)
             if json_lines:
                 print(json.dumps({"source": name, "error": str(error)}), flush=True)
             continue
-        if overlay:
+        if overlay and picture is not None:
             from .overlays import write_overlay
 
-            write_overlay(overlay, image, prediction)
+            write_overlay(overlay, picture, prediction)
         answered = True
         text = json.dumps(prediction.to_json(top)) if json_lines else _text(prediction, top)
         print(text, flush=True)

@@ -55,10 +55,11 @@ def train(
     split = datasets.split_by_lesion(images, seed)
 
     fit = station("train.fit", "train")
+    runs = station("train.runs", "train")
     run = fit.train(chosen, split, out, seed, resume=resume, imagenet=weights == "imagenet")
-    model = fit.load(run)
-    thresholds = evaluation.decision_thresholds(fit.ask_keras(model, split.validation))
-    answers = fit.ask_keras(model, split.test)
+    model = runs.load(run)
+    thresholds = evaluation.decision_thresholds(runs.ask_keras(model, split.validation))
+    answers = runs.ask_keras(model, split.test)
     figures = evaluation.report(answers, thresholds)
     evaluation.write_report(run.folder, answers, figures)
     print(

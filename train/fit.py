@@ -21,54 +21,23 @@ import numpy as np
 from scipy.special import softmax
 
 from skinedge.errors import RunError
-from skinedge.lesion import LESIONS
 
 from .batches import TrainingBatches, lesion_prior, load_pixels, normalise
 from .calibrate import fit_calibration, fold
 from .datasets.images import LabelledImages
-from .datasets.splits import Split, split_by_lesion, write_split
-from .evaluate import Answers
+from .datasets.splits import Split, write_split
 from .losses import LogitAdjusted
 from .metrics import balanced_accuracy, macro_auroc
 from .plots import training_curves
 from .recipes.recipe import Recipe, Stage
+from .runs import Run, outputs_on
 from .zoo.build import build
 from .zoo.weights import imagenet_file, load_imagenet
 
-__all__ = ["Run", "ask_keras", "load", "split_of", "train"]
+__all__ = ["train"]
 
 MONITOR = "val_score"
 VALIDATION_COLUMNS = ("val_loss", "val_balanced_accuracy", "val_macro_auroc", MONITOR)
-
-
-class Run:
-    """Where a training run keeps its files."""
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        self.description = self.folder / "run.json"
-        self.split = self.folder / "split.csv"
-        self.log = self.folder / "log.csv"
-        self.curves = self.folder / "curves.png"
-        self.model = self.folder / "model.keras"
-        self.checkpoints = self.folder / "checkpoints"
-
-    def describe(self) -> dict[str, Any]:
-        """What `run.json` says.
-
-        Raises:
-            RunError: there is no readable `run.json`, so this is no run folder.
-        """
-        try:
-            return dict(json.loads(self.description.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise RunError(
-                f"{self.folder}: not a run folder (no readable run.json); "
-                "make one with: skinedge train edge --data DIR --out RUN"
-            ) from error
-
-    def stage_weights(self, index: int) -> Path:
-        return self.checkpoints / f"stage{index}.weights.h5"
 
 
 class _Validate(keras.callbacks.Callback):
@@ -137,6 +106,7 @@ class _StageLog(keras.callbacks.CSVLogger):
 def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, start: Any) -> Any:
     """Train one stage and return the model of its best epoch; `start` sets initial weights."""
     stage = recipe.stages[index]
+    keras.utils.set_random_seed(seed + index)
     model = build(recipe.spec_at(stage), keras)
     start(model)
     best = run.stage_weights(index)
@@ -188,6 +158,7 @@ def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, st
     trained.fit(
         batches,
         epochs=stage.epochs,
+        shuffle=False,  # draws are random already, and must not depend on a resumed run's past
         verbose=1 if sys.stdout.isatty() else 2,
         callbacks=callbacks,
     )
@@ -261,8 +232,6 @@ def train(
     if not resume:
         run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         write_split(run.split, split)
-    keras.utils.set_random_seed(seed)
-
     model: Any = None
     for index in range(len(recipe.stages)):
         previous = model
@@ -283,7 +252,7 @@ def _calibrate(model: Any, run: Run, description: dict[str, Any], split: Split) 
     """Fold class prior and temperature into the logits, then save the model."""
     size = model.inputs[0].shape[1]
     prior = lesion_prior(split.train)
-    logits = _predict(model, split.validation, size)[0]
+    logits = outputs_on(model, split.validation, size)[0]
     calibration = fit_calibration(logits, split.validation.labels(), prior)
     fold(model.get_layer("logits"), calibration, prior)
     text = json.dumps({**description, "calibration": asdict(calibration)}, indent=2) + "\n"
@@ -292,49 +261,3 @@ def _calibrate(model: Any, run: Run, description: dict[str, Any], split: Split) 
     partial = run.folder / f"partial-{run.model.name}"
     model.save(partial)
     partial.replace(run.model)
-
-
-def _predict(model: Any, data: LabelledImages, size: int) -> list[np.ndarray]:
-    outputs = model.predict(normalise(load_pixels(data.images, size)), verbose=0)
-    return outputs if isinstance(outputs, list) else [outputs]
-
-
-def split_of(run: Run, data: LabelledImages) -> Split:
-    """The split a run was trained on, made again from its dataset and seed.
-
-    Raises:
-        RunError: this dataset gives another split.
-    """
-    description = run.describe()
-    split = split_by_lesion(data, description["seed"])
-    if split.digest() != description["split_sha256"]:
-        raise RunError(f"{run.folder}: was trained on another split than {data.name} gives now")
-    return split
-
-
-def load(run: Run) -> Any:
-    """The finished Keras model of a run; outputs logits and, with attention, the map.
-
-    Raises:
-        RunError: training has not finished.
-    """
-    if not run.model.is_file():
-        raise RunError(f"{run.folder}: training has not finished; go on with --resume")
-    return keras.models.load_model(run.model, compile=False)
-
-
-def ask_keras(model: Any, data: LabelledImages) -> Answers:
-    """What the full-precision Keras model says of a labelled set; see `evaluate.ask`."""
-    size = model.inputs[0].shape[1]
-    logits, *maps = _predict(model, data, size)
-    side = size // 32
-    peaks = [attention.max(axis=1, keepdims=True) for attention in maps]
-    malignant = {lesion.code: lesion.malignant for lesion in LESIONS}
-    return Answers(
-        data.classes,
-        data.labels(),
-        softmax(logits.astype(np.float64), axis=1),
-        np.array([malignant[code] for code in data.classes]),
-        (maps[0] / peaks[0]).reshape(-1, side, side) if maps else None,
-        (),
-    )

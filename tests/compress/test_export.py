@@ -21,7 +21,7 @@ from skinedge.compress.quantize import float32_tflite, int8_tflite
 from skinedge.errors import RunError
 from skinedge.image import to_input
 from skinedge.model_file import read_model
-from skinedge.train import fit
+from skinedge.train import fit, runs
 from skinedge.train.batches import normalise
 from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
@@ -31,13 +31,13 @@ from skinedge.train.zoo.weights import load_imagenet
 
 
 @pytest.fixture(scope="module")
-def run(ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> fit.Run:
+def run(ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     split = split_by_lesion(open_dataset(ham10000), seed=1)
     return fit.train(TINY, split, tmp_path_factory.mktemp("runs") / "tiny", seed=1)
 
 
 @pytest.fixture(scope="module")
-def exported(run: fit.Run, ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(run: runs.Run, ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     return export(run, open_dataset(ham10000), tmp_path_factory.mktemp("export"), 32)
 
 
@@ -79,8 +79,8 @@ def test_weights_are_int8_per_channel(exported: Exported) -> None:
     assert len(kernels) >= 49  # every convolution of Lite0
 
 
-def test_float_file_equals_keras(run: fit.Run, exported: Exported) -> None:
-    model = fit.load(run)
+def test_float_file_equals_keras(run: runs.Run, exported: Exported) -> None:
+    model = runs.load(run)
     pixels = to_input(draw(7, 72, 96), 64, 64)
     logits, attention = (np.asarray(o)[0] for o in model(normalise(pixels[None])))
     expected = np.exp(logits) / np.exp(logits).sum()
@@ -100,7 +100,7 @@ def test_int8_follows_float(exported: Exported) -> None:
         assert max(abs(ours[code] - theirs[code]) for code in ours) < 0.1
 
 
-def test_the_file_explains_itself(exported: Exported, run: fit.Run) -> None:
+def test_the_file_explains_itself(exported: Exported, run: runs.Run) -> None:
     card = read_model(exported.int8).card
     assert card is not None
     assert card["recipe_sha256"] == TINY.digest() == run.describe()["recipe_sha256"]
@@ -127,21 +127,21 @@ def test_standard_clients_find_names_and_labels(exported: Exported) -> None:
 
 
 def test_the_same_run_gives_the_same_bytes(
-    exported: Exported, run: fit.Run, ham10000: Path, tmp_path: Path
+    exported: Exported, run: runs.Run, ham10000: Path, tmp_path: Path
 ) -> None:
     again = export(run, open_dataset(ham10000), tmp_path, 32)
     assert again.int8.read_bytes() == exported.int8.read_bytes()
     assert again.float32.read_bytes() == exported.float32.read_bytes()
 
 
-def test_another_dataset_is_refused(run: fit.Run, ham10000: Path, tmp_path: Path) -> None:
+def test_another_dataset_is_refused(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:
     description = json.loads(run.description.read_text())
     other = tmp_path / "other"
     other.mkdir()
     (other / "run.json").write_text(json.dumps({**description, "split_sha256": "0" * 64}))
     (other / "model.keras").write_bytes(run.model.read_bytes())
     with pytest.raises(RunError, match="another split"):
-        export(fit.Run(other), open_dataset(ham10000), tmp_path / "out")
+        export(runs.Run(other), open_dataset(ham10000), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ import pytest
 from tiny import TINY
 
 from skinedge.errors import ModelFileError, RunError, UsageError
-from skinedge.train import fit
+from skinedge.train import fit, runs
 from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.datasets.splits import Split
 from skinedge.train.evaluate import report
@@ -25,7 +25,7 @@ def split(ham10000: Path) -> Split:
 
 
 @pytest.fixture(scope="module")
-def unbroken(split: Split, tmp_path_factory: pytest.TempPathFactory) -> fit.Run:
+def unbroken(split: Split, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     return fit.train(TINY, split, tmp_path_factory.mktemp("runs") / "unbroken", seed=1)
 
 
@@ -47,7 +47,7 @@ def _kill_after(epoch_ends: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.callbacks.BackupAndRestore, "on_epoch_end", on_epoch_end)
 
 
-def test_run_folder_is_complete(unbroken: fit.Run, split: Split) -> None:
+def test_run_folder_is_complete(unbroken: runs.Run, split: Split) -> None:
     description = unbroken.describe()
     assert description["recipe"]["name"] == "tiny"
     assert description["split_sha256"] == split.digest()
@@ -61,8 +61,8 @@ def test_run_folder_is_complete(unbroken: fit.Run, split: Split) -> None:
     assert unbroken.curves.read_bytes().startswith(b"\x89PNG")
 
 
-def test_model_answers_with_probabilities_and_map(unbroken: fit.Run, split: Split) -> None:
-    answers = fit.ask_keras(fit.load(unbroken), split.test)
+def test_model_answers_with_probabilities_and_map(unbroken: runs.Run, split: Split) -> None:
+    answers = runs.ask_keras(runs.load(unbroken), split.test)
     assert answers.probabilities.shape == (len(split.test.images), 7)
     np.testing.assert_allclose(answers.probabilities.sum(1), 1, rtol=1e-6)
     assert answers.attention is not None
@@ -73,7 +73,7 @@ def test_model_answers_with_probabilities_and_map(unbroken: fit.Run, split: Spli
 @pytest.mark.parametrize("killed_after", [1, 2])
 def test_resume_gives_what_an_unbroken_run_gives(
     killed_after: int,
-    unbroken: fit.Run,
+    unbroken: runs.Run,
     split: Split,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -83,13 +83,13 @@ def test_resume_gives_what_an_unbroken_run_gives(
         with pytest.raises(Killed):
             fit.train(TINY, split, tmp_path / "run", seed=1)
     resumed = fit.train(TINY, split, tmp_path / "run", seed=1, resume=True)
-    expected = fit.load(unbroken).get_weights()
-    for ours, theirs in zip(fit.load(resumed).get_weights(), expected, strict=True):
+    expected = runs.load(unbroken).get_weights()
+    for ours, theirs in zip(runs.load(resumed).get_weights(), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     assert len(resumed.log.read_text().splitlines()) == len(unbroken.log.read_text().splitlines())
 
 
-def test_another_run_is_not_resumed(unbroken: fit.Run, split: Split) -> None:
+def test_another_run_is_not_resumed(unbroken: runs.Run, split: Split) -> None:
     with pytest.raises(RunError, match="recipe_sha256 differs"):
         fit.train(replace(TINY, patience=1), split, unbroken.folder, seed=1, resume=True)
     with pytest.raises(RunError, match="seed differs"):
@@ -112,10 +112,10 @@ def test_nothing_is_written_when_the_recipe_is_wrong(split: Split, tmp_path: Pat
 
 def test_an_unfinished_run_cannot_be_loaded(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="not a run folder"):
-        fit.Run(tmp_path).describe()
+        runs.Run(tmp_path).describe()
     (tmp_path / "run.json").write_text(json.dumps({"recipe": {}}))
     with pytest.raises(RunError, match="not finished"):
-        fit.load(fit.Run(tmp_path))
+        runs.load(runs.Run(tmp_path))
 
 
 def test_missing_weights_are_named(
