@@ -26,6 +26,7 @@ from skinedge.train.zoo.spec import PIXEL_SCALE, PIXEL_ZERO
 
 from .metadata import package
 from .quantize import float32_tflite, int8_tflite
+from .refit import refit_logits
 
 __all__ = ["Exported", "export"]
 
@@ -70,7 +71,9 @@ def _weights_digest(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _card(model: Any, description: dict[str, Any], calibration_images: int) -> dict[str, Any]:
+def _card(
+    model: Any, description: dict[str, Any], representative: int, refit: int
+) -> dict[str, Any]:
     spec = description["recipe"]["spec"]
     _, height, width, _ = model.inputs[0].shape
     side = round(model.outputs[1].shape[1] ** 0.5) if len(model.outputs) > 1 else 0
@@ -102,8 +105,9 @@ def _card(model: Any, description: dict[str, Any], calibration_images: int) -> d
             "activations": "int8",
             "weights": "int8 per channel",
             "float_layers": list(FLOAT_IN_INT8) if side else [],
-            "representative_images": calibration_images,
-            "representative_split": "train",
+            "representative_images": representative,
+            "refit_images": refit,
+            "image_split": "train",
         },
         "weights_sha256": _weights_digest(model),
         "versions": {
@@ -140,6 +144,7 @@ def export(
     data: LabelledImages,
     out: Path,
     representative: int = 128,
+    refit: int = 2000,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Exported:
     """Write `<recipe>-float32.tflite` and `<recipe>.tflite` (int8) into `out`.
@@ -152,6 +157,7 @@ def export(
         data: the dataset it was trained on.
         out: where to write; made if missing.
         representative: how many training images calibrate activation ranges.
+        refit: how many training images refit the last layer (see `refit`); 0 leaves it alone.
         progress: called with a line before each step.
 
     Raises:
@@ -162,7 +168,7 @@ def export(
     description = run.describe()
     split = split_of(run, data)
     model = load(run)
-    card = _card(model, description, representative)
+    card = _card(model, description, representative, refit)
     size = card["input"]["height"]
     name = description["recipe"]["name"]
 
@@ -181,12 +187,18 @@ def export(
     float32 = float32_tflite(model)
     float_answers, float_card = finish(float32, {"quantization": None})
 
-    progress("int8: quantize and evaluate")
-    rng = np.random.default_rng(description["seed"])
-    count = min(representative, len(split.train.images))
-    chosen = rng.choice(len(split.train.images), count, replace=False)
-    images = load_pixels([split.train.images[i] for i in chosen], size)
-    int8 = int8_tflite(model, images, FLOAT_IN_INT8)
+    progress("int8: quantize")
+    order = np.random.default_rng(description["seed"]).permutation(len(split.train.images))
+
+    def first_images(count: int) -> np.ndarray:
+        return load_pixels([split.train.images[i] for i in order[:count]], size)
+
+    int8 = int8_tflite(model, first_images(representative), FLOAT_IN_INT8)
+    if refit:
+        progress("int8: refit the last layer")
+        refitted = refit_logits(model, int8, first_images(refit))
+        int8 = int8_tflite(refitted, first_images(representative), FLOAT_IN_INT8)
+    progress("int8: evaluate")
     int8_answers, int8_card = finish(int8, {"float32_metrics": float_card["metrics"]})
 
     out.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,10 @@ def export(
     representative: Annotated[
         int, typer.Option(min=1, help="Training images that calibrate activation ranges.")
     ] = 128,
+    refit: Annotated[
+        int,
+        typer.Option(min=0, help="Training images that refit the last layer to int8; 0: none."),
+    ] = 2000,
     json_lines: Json = False,
 ) -> None:
     """Quantize a trained run to int8 and write it with its metadata, beside its float32 form.
@@ -58,6 +62,7 @@ def export(
         datasets.open_dataset(data),
         out,
         representative,
+        refit,
         progress=lambda step: print(step, file=sys.stderr),
     )
     if json_lines:

@@ -109,7 +109,7 @@ def test_the_file_explains_itself(exported: Exported, run: runs.Run) -> None:
     assert card["metrics"]["split"] == "test"
     assert set(card["float32_metrics"]) == set(card["metrics"])
     assert card["attention"] == {"block": "soft", "height": 2, "width": 2}
-    assert card["quantization"]["representative_split"] == "train"
+    assert card["quantization"]["image_split"] == "train"
 
 
 def test_standard_clients_find_names_and_labels(exported: Exported) -> None:
