@@ -8,7 +8,10 @@ On the test split, with the full-precision model:
 - every map replaced by its own mean over positions (uniform attention);
 - every map replaced by that of another image, which keeps the maps' statistics;
 - a model trained without the block, by the same recipe, seed and split (`--without`).
-Differences to "as trained" come with 95 % bootstrap intervals over test lesions, paired.
+Each run chose its own class prior on its validation split, which moves balanced accuracy against
+AUROC. So that only attention differs here, the prior is taken out again: balanced accuracy is
+that of equal priors, AUROC that of the natural ones. Differences to "as trained" come with 95 %
+bootstrap intervals over test lesions, paired.
 """
 
 from __future__ import annotations
@@ -22,15 +25,17 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
+from skinedge.benchmarks.command import as_command
 from skinedge.errors import RunError
+from skinedge.lesion import CODES
 from skinedge.train import runs
-from skinedge.train.batches import load_pixels, normalise
-from skinedge.train.datasets import LabelledImages, open_dataset
+from skinedge.train.batches import lesion_prior, load_pixels, normalise
+from skinedge.train.datasets import Split, open_dataset
 from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
 
 __all__ = ["ablate", "with_maps"]
 
-MELANOMA = "mel"
+MELANOMA = CODES.index("mel")
 AFTER_THE_MAP = ("attention_grid", "attention_mean_one", "attention_gamma")
 
 
@@ -54,54 +59,64 @@ def with_maps(model: Any) -> tuple[Any, Any]:
     return before, keras.Model([x, attention], y)
 
 
-def _metrics(labels: np.ndarray, p: np.ndarray, melanoma: int) -> np.ndarray:
-    mel = auroc(labels == melanoma, p[:, melanoma])
-    return np.array([balanced_accuracy(labels, p), macro_auroc(labels, p), mel])
+def _metrics(labels: np.ndarray, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    natural = softmax(logits + np.log(prior), axis=1)
+    melanoma = auroc(labels == MELANOMA, natural[:, MELANOMA])
+    return np.array([balanced_accuracy(labels, logits), macro_auroc(labels, natural), melanoma])
 
 
 def _intervals(
-    labels: np.ndarray, full: np.ndarray, other: np.ndarray, melanoma: int, draws: int, seed: int
+    labels: np.ndarray, full: np.ndarray, other: np.ndarray, prior: np.ndarray, draws: int
 ) -> np.ndarray:
     """95 % intervals of metric(other) - metric(full), lesions resampled: `[2, 3]`."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     differences = []
     for _ in range(draws):
         chosen = rng.integers(len(labels), size=len(labels))
-        ours = _metrics(labels[chosen], full[chosen], melanoma)
-        differences.append(_metrics(labels[chosen], other[chosen], melanoma) - ours)
+        ours = _metrics(labels[chosen], full[chosen], prior)
+        differences.append(_metrics(labels[chosen], other[chosen], prior) - ours)
     return np.percentile(differences, (2.5, 97.5), axis=0)
 
 
-def _probabilities(model: Any, inputs: Any) -> np.ndarray:
+def _equal_prior_logits(model: Any, inputs: Any, run: runs.Run, prior: np.ndarray) -> np.ndarray:
+    """The logits before `calibrate.fold`: float64 `[n, classes]`."""
     outputs = model.predict(inputs, verbose=0)
-    logits = outputs[0] if isinstance(outputs, list) else outputs
-    return softmax(np.asarray(logits, np.float64), axis=1)
+    logits = np.asarray(outputs[0] if isinstance(outputs, list) else outputs, np.float64)
+    folded = run.describe()["calibration"]
+    return logits * folded["temperature"] - folded["prior_strength"] * np.log(prior)
 
 
-def ablate(run: runs.Run, test: LabelledImages, without: runs.Run | None, seed: int = 0) -> dict:
-    """Probabilities of each variant on the test split: name -> float64 `[n, classes]`.
+def ablate(
+    run: runs.Run, split: Split, without: runs.Run | None, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Equal-prior logits of each variant on the test split: name -> float64 `[n, classes]`.
 
     Raises:
         RunError: the run has no attention map, or has not finished.
     """
-    model = runs.load(run)
+    model, prior = runs.load(run), lesion_prior(split.train)
     if len(model.outputs) < 2:
         raise RunError(f"{run.folder}: was trained without attention; there is nothing to ablate")
     before, after = with_maps(model)
-    pixels = normalise(load_pixels(test.images, model.inputs[0].shape[1]))
+    pixels = normalise(load_pixels(split.test.images, model.inputs[0].shape[1]))
     features, maps = before.predict(pixels, verbose=0)
     uniform = np.full_like(maps, 1 / maps.shape[1])
     order = np.random.default_rng(seed).permutation(len(maps))
     others = np.empty_like(order)
     others[order] = np.roll(order, 1)  # a cycle: no image keeps its own map
     variants = {
-        "as trained": _probabilities(after, [features, maps]),
-        "map replaced by its mean": _probabilities(after, [features, uniform]),
-        "map of another image": _probabilities(after, [features, maps[others]]),
+        "as trained": maps,
+        "map replaced by its mean": uniform,
+        "map of another image": maps[others],
+    }
+    logits = {
+        name: _equal_prior_logits(after, [features, variant], run, prior)
+        for name, variant in variants.items()
     }
     if without:
-        variants["trained without the block"] = _probabilities(runs.load(without), pixels)
-    return variants
+        other = runs.load(without)
+        logits["trained without the block"] = _equal_prior_logits(other, pixels, without, prior)
+    return logits
 
 
 def _require_same_but_attention(run: runs.Run, without: runs.Run) -> None:
@@ -127,23 +142,23 @@ def main() -> None:
     arguments = parser.parse_args()
     run = runs.Run(arguments.run)
     data = open_dataset(arguments.data)
-    test = runs.split_of(run, data).test
+    split = runs.split_of(run, data)
     without = runs.Run(arguments.without) if arguments.without else None
     if without:
         _require_same_but_attention(run, without)
-    variants = ablate(run, test, without)
-    labels, melanoma = test.labels(), test.classes.index(MELANOMA)
+    variants = ablate(run, split, without)
+    labels, prior = split.test.labels(), lesion_prior(split.train)
     full = variants["as trained"]
     rows = {}
-    for name, p in variants.items():
-        low, high = _intervals(labels, full, p, melanoma, arguments.draws, seed=0)
+    for name, logits in variants.items():
+        low, high = _intervals(labels, full, logits, prior, arguments.draws)
         names = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
-        values = _metrics(labels, p, melanoma)
+        values = _metrics(labels, logits, prior)
         rows[name] = {
             key: {"value": float(v), "difference_interval": [float(a), float(b)]}
             for key, v, a, b in zip(names, values, low, high, strict=True)
         }
-        rows[name]["same_class"] = float((p.argmax(1) == full.argmax(1)).mean())
+        rows[name]["same_class"] = float((logits.argmax(1) == full.argmax(1)).mean())
     if arguments.json:
         print(json.dumps(rows))
         return
@@ -156,4 +171,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main)

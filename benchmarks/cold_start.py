@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from skinedge.benchmarks.command import as_command
+
 __all__ = ["Cost", "cold_start", "spawn"]
 
 BARE = "import numpy, cv2, ai_edge_litert.interpreter"
@@ -89,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main)

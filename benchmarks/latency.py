@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skinedge.benchmarks.command import as_command
 from skinedge.runtime import Network
 
 __all__ = ["Latency", "measure"]
@@ -90,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main)
