@@ -40,6 +40,23 @@ MONITOR = "val_score"
 VALIDATION_COLUMNS = ("val_loss", "val_balanced_accuracy", "val_macro_auroc", MONITOR)
 
 
+class _BeginEpoch(keras.callbacks.Callback):
+    """Makes what an epoch draws depend on seed and epoch alone, not on the epochs before it.
+
+    Keras saves no state of dropout's random generator, so a resumed run would drop others.
+    """
+
+    def __init__(self, batches: TrainingBatches, seed: int) -> None:
+        super().__init__()
+        self._batches, self._seed = batches, seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._batches.epoch = epoch
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign(np.array([self._seed, epoch], np.uint32))
+
+
 class _Validate(keras.callbacks.Callback):
     """Adds validation metrics to the epoch's logs, for every callback after it.
 
@@ -129,9 +146,7 @@ def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, st
     candidate = run.checkpoints / f"stage{index}-best.weights.h5"
     swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if stage.ema_momentum else None
     callbacks = [
-        keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: setattr(batches, "epoch", epoch)
-        ),
+        _BeginEpoch(batches, seed),
         *([swap] if swap else []),
         _Validate(split.validation, lesion_prior(split.train), stage.input_size, recipe.batch_size),
         keras.callbacks.ModelCheckpoint(
