@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import traceback
 from typing import Annotated
 
 import typer
@@ -75,6 +74,8 @@ def run() -> None:
 
 def _end(error: Exception, message: str, code: int) -> None:
     if "--debug" in sys.argv:
+        import traceback
+
         traceback.print_exception(error)
     print(f"skinedge: {message}", file=sys.stderr)
     sys.exit(code)
