@@ -32,7 +32,7 @@ $(VENV)/dev: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("SkinEdge needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("SkinEdge needs Python 3.10 or newer" if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 clean:
