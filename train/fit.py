@@ -57,6 +57,26 @@ class _BeginEpoch(keras.callbacks.Callback):
                 layer.seed_generator.state.assign(np.array([self._seed, epoch], np.uint32))
 
 
+class _Averaged(keras.callbacks.Callback):
+    """Puts the optimizer's averaged weights into the model at the end of an epoch.
+
+    Keras' SwapEMAWeights does the same but lets two variables share one array, which JAX then
+    deletes under one of them (Keras 3.15, JAX 0.10).
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        optimizer, own = self.model.optimizer, self.model.trainable_variables
+        averages = optimizer._model_variables_moving_average
+        self._own = [keras.ops.convert_to_numpy(variable) for variable in own]
+        for variable, average in zip(own, averages, strict=True):
+            variable.assign(keras.ops.convert_to_numpy(average))
+
+    def put_back(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Undo it."""
+        for variable, value in zip(self.model.trainable_variables, self._own, strict=True):
+            variable.assign(value)
+
+
 class _Validate(keras.callbacks.Callback):
     """Adds validation metrics to the epoch's logs, for every callback after it.
 
@@ -144,10 +164,10 @@ def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, st
     )
     logged = _logged(run.log, index)
     candidate = run.checkpoints / f"stage{index}-best.weights.h5"
-    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if stage.ema_momentum else None
+    averaged = _Averaged() if stage.ema_momentum else None
     callbacks = [
         _BeginEpoch(batches, seed),
-        *([swap] if swap else []),
+        *([averaged] if averaged else []),
         _Validate(split.validation, lesion_prior(split.train), stage.input_size, recipe.batch_size),
         keras.callbacks.ModelCheckpoint(
             str(candidate),
@@ -161,14 +181,10 @@ def _fit_stage(run: Run, recipe: Recipe, index: int, split: Split, seed: int, st
         _StageLog(run.log, index, stage.input_size),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if swap:
+    if averaged:
         # Back to the weights that train before they are backed up: a resumed run starts with
         # them, and the average beside them.
-        callbacks.append(
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: swap.on_epoch_begin(epoch)
-            )
-        )
+        callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=averaged.put_back))
     callbacks.append(keras.callbacks.BackupAndRestore(str(run.checkpoints / f"stage{index}")))
     trained.fit(
         batches,
