@@ -1,8 +1,7 @@
 """The default model: EfficientNet-Lite0 with Soft-Attention at 192 pixels; and its first stage.
 
 Small images first: at 128 pixels two cores see 2.5 times as many per second. The last stage
-restarts at a lower rate and averages its weights, which ends in a flatter minimum than the
-cosine alone: better ranking, and less to lose in int8.
+restarts at a lower rate and averages its weights.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def soft_attention(keras: ModuleType, x: Any, heads: int = SOFT_ATTENTION_HEADS)
     branch all but vanishes and the classifier learns to ignore it. Here the map is brought to
     mean 1 before gamma (h*w/K of the published sum), and gamma starts at 1. That is the same
     function with gamma reparametrised, but both halves of the concatenation start out equally
-    loud. Averaging heads also keeps what int8 sees away from the 1/256 steps of its softmax.
+    loud.
     """
     layers = keras.layers
     _, height, width, _ = x.shape
