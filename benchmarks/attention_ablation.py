@@ -30,13 +30,14 @@ from skinedge.errors import RunError
 from skinedge.lesion import CODES
 from skinedge.train import runs
 from skinedge.train.batches import lesion_prior, load_pixels, normalise
+from skinedge.train.calibrate import Calibration
 from skinedge.train.datasets import Split, open_dataset
 from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
 
 __all__ = ["ablate", "with_maps"]
 
 MELANOMA = CODES.index("mel")
-AFTER_THE_MAP = ("attention_grid", "attention_mean_one", "attention_gamma")
+AFTER_THE_MAP = ("attention_grid", "attention_scale", "attention_gamma")
 
 
 def with_maps(model: Any) -> tuple[Any, Any]:
@@ -78,12 +79,11 @@ def _intervals(
     return np.percentile(differences, (2.5, 97.5), axis=0)
 
 
-def _equal_prior_logits(model: Any, inputs: Any, run: runs.Run, prior: np.ndarray) -> np.ndarray:
+def _equal_prior_logits(model: Any, inputs: Any, run: runs.Run) -> np.ndarray:
     """The logits before `calibrate.fold`: float64 `[n, classes]`."""
     outputs = model.predict(inputs, verbose=0)
-    logits = np.asarray(outputs[0] if isinstance(outputs, list) else outputs, np.float64)
-    folded = run.describe()["calibration"]
-    return logits * folded["temperature"] - folded["prior_strength"] * np.log(prior)
+    logits = outputs[0] if isinstance(outputs, list) else outputs
+    return Calibration(**run.describe()["calibration"]).equal_prior(logits)
 
 
 def ablate(
@@ -94,7 +94,7 @@ def ablate(
     Raises:
         RunError: the run has no attention map, or has not finished.
     """
-    model, prior = runs.load(run), lesion_prior(split.train)
+    model = runs.load(run)
     if len(model.outputs) < 2:
         raise RunError(f"{run.folder}: was trained without attention; there is nothing to ablate")
     before, after = with_maps(model)
@@ -110,12 +110,12 @@ def ablate(
         "map of another image": maps[others],
     }
     logits = {
-        name: _equal_prior_logits(after, [features, variant], run, prior)
+        name: _equal_prior_logits(after, [features, variant], run)
         for name, variant in variants.items()
     }
     if without:
         other = runs.load(without)
-        logits["trained without the block"] = _equal_prior_logits(other, pixels, without, prior)
+        logits["trained without the block"] = _equal_prior_logits(other, pixels, without)
     return logits
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from skinedge.classifier import Classifier
 from skinedge.errors import DatasetError
-from skinedge.lesion import CODES, LESIONS
+from skinedge.lesion import lesion
 from skinedge.model_file import SCHEMA, parse_model
 from skinedge.runtime import Network
 from skinedge.train.batches import load_pixels
@@ -76,6 +76,7 @@ def _card(
 ) -> dict[str, Any]:
     spec = description["recipe"]["spec"]
     _, height, width, _ = model.inputs[0].shape
+    blocks = "+".join(placed["block"] for placed in spec["attention"])
     side = round(model.outputs[1].shape[1] ** 0.5) if len(model.outputs) > 1 else 0
     return {
         "schema": SCHEMA,
@@ -83,9 +84,9 @@ def _card(
         "description": DESCRIPTION,
         "version": f"seed {description['seed']}",
         "licence": DATA_LICENCE,
-        "labels": [vars(LESIONS[CODES.index(code)]) for code in spec["classes"]],
+        "labels": [vars(lesion(code)) for code in spec["classes"]],
         "input": {"height": height, "width": width, "scale": PIXEL_SCALE, "zero": PIXEL_ZERO},
-        "attention": {"block": spec["attention"], "height": side, "width": side} if side else None,
+        "attention": {"block": blocks, "height": side, "width": side} if side else None,
         "recipe": description["recipe"],
         "recipe_sha256": description["recipe_sha256"],
         "training": {
@@ -94,6 +95,7 @@ def _card(
                 "dataset",
                 "start",
                 "seed",
+                "partition",
                 "split_sha256",
                 "lesions",
                 "images",
@@ -104,7 +106,7 @@ def _card(
             "method": "post-training, TFLite converter",
             "activations": "int8",
             "weights": "int8 per channel",
-            "float_layers": list(FLOAT_IN_INT8) if side else [],
+            "float_layers": FLOAT_IN_INT8 if "soft" in blocks or "s2" in blocks else "",
             "representative_images": representative,
             "refit_images": refit,
             "image_split": "train",

@@ -9,6 +9,7 @@ numbers.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,14 +74,14 @@ def float32_tflite(model: Any) -> bytes:
         return _converted("float32", converter.convert)
 
 
-def _outputs_of(flatbuffer: bytes, layers: tuple[str, ...]) -> list[str]:
-    """Names of the tensors written by operators that came from these layers."""
+def _outputs_of(flatbuffer: bytes, layers: str) -> list[str]:
+    """Names of the tensors written by operators whose layers' names match a pattern."""
     graph = schema.ModelT.InitFromPackedBuf(flatbuffer, 0).subgraphs[0]
     written = [graph.tensors[operator.outputs[0]].name.decode() for operator in graph.operators]
-    return [name for name in written if any(f"{layer}" in name for layer in layers)]
+    return [name for name in written if re.search(layers, name)]
 
 
-def int8_tflite(model: Any, representative: np.ndarray, float_layers: tuple[str, ...]) -> bytes:
+def int8_tflite(model: Any, representative: np.ndarray, float_layers: str) -> bytes:
     """Quantize after training: int8 activations, per-channel int8 weights, uint8 in and out.
 
     Activation ranges are minimum and maximum over the representative images and one black and
@@ -91,7 +92,8 @@ def int8_tflite(model: Any, representative: np.ndarray, float_layers: tuple[str,
     Args:
         model: from `zoo.build`.
         representative: uint8 `[n, H, W, 3]`, from the training split only.
-        float_layers: Keras layer names that stay float32 (see `zoo.attention.FLOAT_IN_INT8`).
+        float_layers: pattern of the names of Keras layers that stay float32 (see
+            `zoo.attention.FLOAT_IN_INT8`).
 
     Raises:
         CompressionError: the converter refused, or the input did not come out as raw pixels.

@@ -1,4 +1,4 @@
-"""`skinedge evaluate MODEL --data DIR`"""
+"""`skinedge evaluate MODEL... --data DIR`"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from skinedge.errors import DatasetError, UsageError
 
+from .figures import comparison_text, evaluation_text
 from .options import Data, Json, Labels, Threads
 from .stations import station
 
@@ -31,37 +32,60 @@ def _own_split(datasets: Any, images: Any, card: dict[str, Any]) -> Any:
     if "training" not in card:
         return None
     try:
-        split = datasets.split_by_lesion(images, card["training"]["seed"])
-    except DatasetError:  # too small a set to be split: another one
+        split = station("train.partition", "evaluate").Partition.of(card["training"])(images)
+    except (DatasetError, UsageError):  # too small a set, or of other diagnoses: another one
         return None
     return split if split.digest() == card["training"]["split_sha256"] else None
 
 
-def _text(figures: dict[str, Any], what: str) -> str:
-    lines = [
-        f"{what}: {figures['images']} images",
-        f"  balanced accuracy  {figures['balanced_accuracy']:.4f}",
-        f"  macro AUROC        {figures['macro_auroc']:.4f}",
-        f"  melanoma AUROC     {figures['melanoma_auroc']:.4f}",
-        f"  accuracy           {figures['accuracy']:.4f}",
-        f"  calibration error  {figures['expected_calibration_error']:.4f}",
-        f"  {'class':6} {'images':>6} {'sensitivity':>11} {'specificity':>11} {'AUROC':>7}",
+def _images_for(classifier: Any, model: Path, data: Path, part: Part) -> Any:
+    """What to ask one model about."""
+    datasets = station("train.datasets", "evaluate")
+    codes = tuple(label.code for label in classifier.file.labels)
+    images = datasets.open_dataset(data, codes)
+    own = _own_split(datasets, images, classifier.file.card or {})
+    if part is not Part.all:
+        if own is None:
+            raise UsageError(f"{data}: not the set {model} was trained on; use --split all")
+        return own.parts()[part.value]
+    if own is not None:
+        print(
+            f"skinedge: warning: {model} was trained on most of {data}; for figures that mean "
+            "something use --split test",
+            file=sys.stderr,
+        )
+    return images
+
+
+def _names(models: list[Path]) -> dict[str, Path]:
+    """A short name for each model; the whole path where two files are called the same."""
+    stems = [model.stem for model in models]
+    names = [
+        model.stem if stems.count(model.stem) == 1 else str(model.with_suffix(""))
+        for model in models
     ]
-    for code, row in figures["per_class"].items():
-        lines.append(
-            f"  {code:6} {row['images']:6d} {row['sensitivity']:11.4f} "
-            f"{row['specificity']:11.4f} {row['auroc']:7.4f}"
-        )
-    for rule in figures["at_thresholds"]:
-        lines.append(
-            f"  {rule['target']} at its threshold {rule['threshold']:.4f}: sensitivity "
-            f"{rule['sensitivity']:.4f}, specificity {rule['specificity']:.4f}"
-        )
-    return "\n".join(lines)
+    if len(set(names)) < len(names):
+        raise UsageError("a model is named twice; name each once")
+    return dict(zip(names, models, strict=True))
+
+
+def _about(classifier: Any, model: Path, images: Any, part: Part) -> dict[str, str]:
+    card = classifier.file.card or {}
+    known = {
+        "model": model.name,
+        "name": card.get("name"),
+        "version": card.get("version"),
+        "dataset": images.name,
+        "split": part.value,
+        "split digest": card.get("training", {}).get("split_sha256") if part != "all" else None,
+    }
+    return {name: str(text) for name, text in known.items() if text}
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A .tflite model.")],
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL...", help="A .tflite model, or several.")
+    ],
     data: Data,
     split: Annotated[
         Part,
@@ -71,54 +95,75 @@ def evaluate(
         ),
     ] = Part.all,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for evaluation.json, confusion.png, roc.png.")
+        Path | None, typer.Option(help="Folder for report.html, evaluation.json and the plots.")
+    ] = None,
+    intervals: Annotated[
+        bool | None,
+        typer.Option(
+            "--intervals/--no-intervals",
+            help="95 % bootstrap intervals, some seconds more; by default with --out or --json.",
+        ),
     ] = None,
     labels: Labels = None,
     threads: Threads = None,
     json_lines: Json = False,
 ) -> None:
-    """Evaluate a model on any labelled set, through the code that runs on the device.
+    """Evaluate models on any labelled set, through the code that runs on the device.
 
-    Needs skinedge[evaluate]. Images that cannot be read are named, left out, and make the exit
-    code 2.
+    Several models are compared with the first: one table, one plot of their ROC curves, and
+    each one's own report in a folder below --out. Needs skinedge[evaluate]. Images that cannot
+    be read are named, left out, and make the exit code 2.
 
     Examples:
 
       skinedge evaluate edge.tflite --data ham10000/ --split test
 
       skinedge evaluate edge.tflite --data my-clinic/ --out report/
+
+      skinedge evaluate edge-float32.tflite edge.tflite --data ham10000/ --split test --out both/
     """
     from skinedge import DISCLAIMER
 
     from .loading import load_classifier
 
     evaluation = station("train.evaluate", "evaluate")
-    datasets = station("train.datasets", "evaluate")
-    classifier = load_classifier(model, labels, threads)
-    codes = tuple(label.code for label in classifier.file.labels)
-    images = datasets.open_dataset(data, codes)
-    card = classifier.file.card or {}
-    own = _own_split(datasets, images, card)
-    if split is not Part.all:
-        if own is None:
-            raise UsageError(f"{data}: not the set {model} was trained on; use --split all")
-        images = own.parts()[split.value]
-    elif own is not None:
-        print(
-            f"skinedge: warning: {model} was trained on most of {data}; for figures that mean "
-            "something use --split test",
-            file=sys.stderr,
+    several = len(models) > 1
+    named = _names(models)
+    wanted = intervals if intervals is not None else bool(out or json_lines)
+    bootstrap = evaluation.Bootstrap() if wanted else None
+    answers, figures, made = {}, {}, False
+    for name, model in named.items():
+        classifier = load_classifier(model, labels, threads)
+        images = _images_for(classifier, model, data, split)
+        if out and not made:
+            out.mkdir(parents=True, exist_ok=True)  # found impossible before the long work
+            made = True
+        label = name if several else "images"
+        with typer.progressbar(length=len(images.images), file=sys.stderr, label=label) as bar:
+            answers[name] = evaluation.ask(classifier, images, bar.update)
+        figures[name] = evaluation.report(
+            answers[name],
+            (classifier.file.card or {}).get("thresholds", []),
+            bootstrap,
+            _about(classifier, model, images, split),
         )
+    if several:
+        comparing = station("train.comparison", "evaluate")
+        result = comparing.compare(answers, figures, bootstrap)
+        text = comparison_text(result)
+    else:
+        [result] = figures.values()
+        text = evaluation_text(result, f"{models[0]} on {data}")
     if out:
-        out.mkdir(parents=True, exist_ok=True)  # found to be impossible before the long work
-    with typer.progressbar(length=len(images.images), file=sys.stderr, label="images") as bar:
-        answers = evaluation.ask(classifier, images, bar.update)
-    figures = evaluation.report(answers, card.get("thresholds", []))
-    if out:
-        evaluation.write_report(out, answers, figures)
-    for line in answers.unreadable:
+        for name in named:
+            below = out / name.replace("/", "_") if several else out
+            evaluation.write_report(below, answers[name], figures[name])
+        if several:
+            comparing.write_comparison(out, answers, result)
+    unreadable = list(dict.fromkeys(line for said in answers.values() for line in said.unreadable))
+    for line in unreadable:
         print(f"skinedge: {line}", file=sys.stderr)
-    print(evaluation.to_json(figures) if json_lines else _text(figures, f"{model} on {data}"))
+    print(evaluation.to_json(result) if json_lines else text)
     print(DISCLAIMER, file=sys.stderr if json_lines else sys.stdout)
-    if answers.unreadable:
+    if unreadable:
         raise typer.Exit(2)

@@ -15,7 +15,7 @@ import typer
 
 from skinedge.errors import SkinEdgeError
 
-from . import camera, evaluate, export, info, predict, train
+from . import camera, data, evaluate, export, info, predict, recipes, train
 
 __all__ = ["app", "run"]
 
@@ -36,10 +36,12 @@ for command in (
     camera.camera,
     info.info,
     evaluate.evaluate,
+    recipes.recipes,
     train.train,
     export.export,
 ):
     app.command()(command)
+app.add_typer(data.app, name="data")
 
 
 @app.callback()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,49 +18,127 @@ from .stations import station
 __all__ = ["train"]
 
 
+class Precision(str, Enum):
+    """What the network computes in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+def _chosen(recipe: str, attention: str | None, loss: str | None) -> Any:
+    """The recipe, with what the command line changes in it."""
+    recipes = station("train.recipes", "train")
+    placement = station("train.zoo.placement", "train")
+    if recipe not in recipes.RECIPES:
+        raise UsageError(f"unknown recipe {recipe!r}; there are: {', '.join(recipes.RECIPES)}")
+    chosen = recipes.RECIPES[recipe]
+    if attention is not None:
+        blocks = placement.placed(attention, chosen.spec.backbone)
+        chosen = replace(chosen, spec=replace(chosen.spec, attention=blocks))
+    if loss is not None:
+        chosen = replace(chosen, loss=replace(chosen.loss, name=loss))
+    return chosen
+
+
+def _fold(text: str) -> tuple[int, int]:
+    """`2/5` -> (2, 5)."""
+    fold, _, folds = text.partition("/")
+    if not (fold.isdecimal() and folds.isdecimal()):
+        raise UsageError(f"--fold {text!r}: give it as K/N, for example 1/5")
+    return int(fold), int(folds)
+
+
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, e.g. edge.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe's name; skinedge recipes lists them.")],
     data: Data,
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
-    seed: Annotated[int, typer.Option(min=0, help="Of split, weights, batches.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and batches.")] = 1,
+    split_seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the split; the same as --seed if not given.")
+    ] = None,
+    fold: Annotated[
+        str, typer.Option(help="K/N: test on the Kth of N folds instead of a hold-out part.")
+    ] = "1/1",
+    clinic: Annotated[
+        str, typer.Option(help="Only this clinic's images, by the table's attribution column.")
+    ] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a killed run.")] = False,
     attention: Annotated[
         str | None, typer.Option(help="Replace the recipe's attention block; none ablates it.")
     ] = None,
-    weights: Annotated[str, typer.Option(help="Where to start: imagenet, or none.")] = "imagenet",
+    loss: Annotated[
+        str | None,
+        typer.Option(help="Another loss: cross-entropy, logit-adjusted, focal, ldam or lmf."),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Where the backbone starts: imagenet, none, or a weights file.")
+    ] = "imagenet",
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(help="A finished run to learn from as well; give it again for several."),
+    ] = None,
+    teacher_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the loss that is the teacher's.")
+    ] = 0.5,
+    layout: Annotated[
+        str | None, typer.Option(help="The dataset's layout, where it is not to be found out.")
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="What the network computes in; weights stay float32.")
+    ] = Precision.float32,
+    data_parallel: Annotated[
+        bool,
+        typer.Option(
+            "--data-parallel",
+            help="Share each batch among all devices, and all processes that "
+            "KERAS_DISTRIBUTION_JOB_ADDRESSES names. Needs KERAS_BACKEND=jax.",
+        ),
+    ] = False,
 ) -> None:
     """Train a recipe, then evaluate the best epoch on the untouched test split.
 
-    The split is by lesion. Every epoch is checkpointed; the run folder ends up with model.keras,
-    log.csv, curves.png, split.csv, evaluation.json, roc.png and confusion.png. Needs
-    skinedge[train]. KERAS_BACKEND chooses the backend.
+    The split is by lesion, or by patient where the set says only that. Every epoch is
+    checkpointed; the run folder ends up with model.keras, log.csv, curves.png, split.csv,
+    evaluation.json, report.html and its plots. Needs skinedge[train]. KERAS_BACKEND chooses the
+    backend.
 
     Examples:
 
       skinedge train edge --data ham10000/ --out runs/edge
 
       skinedge train edge --data ham10000/ --out runs/none --attention none
+
+      skinedge train edge --data ham10000/ --out runs/small --teacher runs/big
+
+      skinedge train going-smaller-sge --data isic2019/ --out runs/fold1 --fold 1/5
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if weights not in ("imagenet", "none"):
-        raise UsageError(f"--weights {weights!r}: use imagenet or none")
+    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+        raise UsageError(f"--weights {weights!r}: use imagenet, none, or a weights file")
+    number, folds = _fold(fold)
+    chosen = _chosen(recipe, attention, loss)
     datasets = station("train.datasets", "train")
-    recipes = station("train.recipes", "train")
+    partitions = station("train.partition", "train")
     evaluation = station("train.evaluate", "train")
-    images = datasets.open_dataset(data)
-    if recipe not in recipes.RECIPES:
-        raise UsageError(f"unknown recipe {recipe!r}; there are: {', '.join(recipes.RECIPES)}")
-    chosen = recipes.RECIPES[recipe]
-    if attention is not None:
-        chosen = replace(chosen, spec=replace(chosen.spec, attention=attention))
-    split = datasets.split_by_lesion(images, seed)
+    images = datasets.open_dataset(data, chosen.spec.classes, layout)
+    partition = partitions.Partition(
+        chosen.task, seed if split_seed is None else split_seed, folds, number, clinic
+    )
+    split = partition(images)
 
+    if data_parallel:
+        station("train.devices", "train").share_batches()
     fit = station("train.fit", "train")
     runs = station("train.runs", "train")
-    run = fit.train(chosen, split, out, seed, resume=resume, imagenet=weights == "imagenet")
+    distill = station("train.distill", "train")
+    options = fit.Options(
+        weights, tuple(teacher or ()), distill.Distillation(teacher_share), precision.value
+    )
+    run = fit.train(chosen, split, out, seed, resume, partition, options)
     model = runs.load(run)
-    thresholds = evaluation.decision_thresholds(runs.ask_keras(model, split.validation))
-    answers = runs.ask_keras(model, split.test)
+    validation = runs.ask_keras(model, split.validation, chosen.test_views)
+    thresholds = evaluation.decision_thresholds(validation)
+    answers = runs.ask_keras(model, split.test, chosen.test_views)
     figures = evaluation.report(answers, thresholds)
     evaluation.write_report(run.folder, answers, figures)
     print(

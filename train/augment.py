@@ -1,4 +1,4 @@
-"""Random views of a training image: one affine warp, one colour change, sometimes blur.
+"""Random views of a training image: one warp, one colour change, sometimes blur or worse.
 
 OpenCV does the work on uint8 so that two cores keep up with the network; every draw comes from
 the generator passed in, so a batch depends on seed, epoch and step alone.
@@ -6,17 +6,25 @@ the generator passed in, so a batch depends on seed, epoch and step alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-__all__ = ["Augmentation", "augment"]
+from .degrade import add_noise, blur, cut_out, equalise
+
+__all__ = ["Augmentation", "augment", "flips"]
+
+# Displacements are drawn on so many nodes a side and interpolated in between.
+NODES = 5
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far views may differ; every range is symmetric around "unchanged".
+
+    From `flips_only` on, zero (or False) is off and draws nothing.
 
     Attributes:
         min_area: smallest share of the image area a view shows, 0 to 1.
@@ -27,6 +35,14 @@ class Augmentation:
         channel_gain: largest relative change of one colour channel (white balance).
         saturation: largest relative change.
         blur_probability: share of views blurred or degraded, so that sharpness says nothing.
+        flips_only: no turns by multiples of 90; `rotation` stays, and so do both flips.
+        distortion: largest displacement of a node of an elastic 5 x 5 grid, as a share of the
+            view's side; up to 0.05 nothing folds over.
+        hue: largest turn of colours around the grey axis, in degrees.
+        clahe_probability: share of views with locally equalised lightness.
+        noise: largest standard deviation of Gaussian noise, as a share of full scale.
+        cutout_holes: grey squares in every view.
+        cutout_size: their side, as a share of the view's.
     """
 
     min_area: float = 0.6
@@ -37,6 +53,13 @@ class Augmentation:
     channel_gain: float = 0.06
     saturation: float = 0.25
     blur_probability: float = 0.25
+    flips_only: bool = False
+    distortion: float = 0.0
+    hue: float = 0.0
+    clahe_probability: float = 0.0
+    noise: float = 0.0
+    cutout_holes: int = 0
+    cutout_size: float = 0.0
 
 
 def _area_reduced(rgb: np.ndarray, size: int) -> np.ndarray:
@@ -48,6 +71,13 @@ def _area_reduced(rgb: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
 
 
+def _displaced(size: int, largest: float, rng: np.random.Generator) -> np.ndarray:
+    """Where each pixel of a view is taken from, as (x, y) in the view: float `[size, size, 2]`."""
+    nodes = rng.uniform(-largest, largest, (NODES, NODES, 2)) * size
+    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1)
+    return grid + cv2.resize(nodes, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
 def _warp(rgb: np.ndarray, size: int, a: Augmentation, rng: np.random.Generator) -> np.ndarray:
     """Crop, turn, flip and resize in one interpolation, in the image's own geometry."""
     rgb = _area_reduced(rgb, size)
@@ -55,7 +85,8 @@ def _warp(rgb: np.ndarray, size: int, a: Augmentation, rng: np.random.Generator)
     scale = np.sqrt(rng.uniform(a.min_area, 1.0))
     stretch = np.exp(rng.uniform(-a.aspect, a.aspect) / 2)
     extent = np.array([width * scale * stretch, height * scale / stretch])
-    angle = np.deg2rad(90 * rng.integers(4) + rng.uniform(-a.rotation, a.rotation))
+    quarter = 0 if a.flips_only else rng.integers(4)
+    angle = np.deg2rad(90 * quarter + rng.uniform(-a.rotation, a.rotation))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     flip = rng.choice((-1.0, 1.0), 2)
     slack = np.maximum(0.0, np.array([width, height]) - extent) / 2
@@ -63,13 +94,21 @@ def _warp(rgb: np.ndarray, size: int, a: Augmentation, rng: np.random.Generator)
     # Output pixel centres -> source pixel centres.
     linear = turn @ np.diag(extent * flip / size)
     offset = centre - linear @ np.full(2, (size - 1) / 2) - 0.5
+    if a.distortion:
+        source = (_displaced(size, a.distortion, rng) @ linear.T + offset).astype(np.float32)
+        return cv2.remap(rgb, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     matrix = np.column_stack([linear, offset])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(rgb, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
 
 
+def _hue_turn(degrees: float) -> np.ndarray:
+    """The 3x3 rotation of RGB colours around the grey axis."""
+    return cv2.Rodrigues(np.full(3, np.deg2rad(degrees) / np.sqrt(3)))[0]
+
+
 def _recolour(rgb: np.ndarray, a: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Saturation, channel gains, contrast and brightness as one 3x4 matrix on colours."""
+    """Hue, saturation, channel gains, contrast and brightness as one 3x4 matrix on colours."""
     grey = np.full((3, 3), 1 / 3)
     saturation = 1 + rng.uniform(-a.saturation, a.saturation)
     mix = saturation * np.eye(3) + (1 - saturation) * grey
@@ -78,17 +117,10 @@ def _recolour(rgb: np.ndarray, a: Augmentation, rng: np.random.Generator) -> np.
     pivot = rgb.mean(axis=(0, 1), dtype=np.float32)
     linear = contrast * gain * mix
     shift = 255 * rng.uniform(-a.brightness, a.brightness) + gain[:, 0] * pivot - linear @ pivot
+    if a.hue:  # around grey, not around the mean colour as the rest, which would keep its hue
+        turn = _hue_turn(rng.uniform(-a.hue, a.hue))
+        linear, shift = turn @ linear, turn @ shift
     return cv2.transform(rgb, np.column_stack([linear, shift]))
-
-
-def _degrade(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lose detail by a smaller copy or a Gaussian."""
-    size = rgb.shape[0]
-    if rng.random() < 0.5:
-        small = int(size * rng.uniform(0.4, 0.8))
-        rgb = cv2.resize(rgb, (small, small), interpolation=cv2.INTER_AREA)
-        return cv2.resize(rgb, (size, size), interpolation=cv2.INTER_LINEAR)
-    return cv2.GaussianBlur(rgb, (0, 0), rng.uniform(0.4, 1.5))
 
 
 def augment(
@@ -96,6 +128,29 @@ def augment(
 ) -> np.ndarray:
     """A random view: RGB uint8 `[H, W, 3]` -> uint8 `[size, size, 3]`."""
     view = _warp(rgb, size, options, rng)
+    if options.clahe_probability and rng.random() < options.clahe_probability:
+        view = equalise(view, rng)
     if rng.random() < options.blur_probability:
-        view = _degrade(view, rng)
-    return _recolour(view, options, rng)
+        view = blur(view, rng)
+    view = _recolour(view, options, rng)
+    if options.noise:
+        view = add_noise(view, options.noise, rng)
+    if options.cutout_holes:
+        view = cut_out(view, options.cutout_holes, options.cutout_size, rng)
+    return view
+
+
+def flips(pixels: np.ndarray) -> Iterator[np.ndarray]:
+    """The eight flips and turns of square images, for averaging a network's answers over them.
+
+    Args:
+        pixels: `[n, size, size, channels]`, any type.
+
+    Yields:
+        Arrays of the same shape that share the memory of `pixels`: as they are, then turned by
+        90, 180 and 270 degrees counter-clockwise, then the same four of the left-right mirror
+        image.
+    """
+    for side in (pixels, pixels[:, :, ::-1]):
+        for quarter in range(4):
+            yield np.rot90(side, quarter, axes=(1, 2))

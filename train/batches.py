@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import keras
@@ -13,6 +14,7 @@ from skinedge.image import read, to_input
 
 from .augment import augment
 from .datasets.images import LabelledImage, LabelledImages
+from .mix import mix
 from .recipes.recipe import Recipe
 from .zoo.spec import PIXEL_SCALE, PIXEL_ZERO
 
@@ -40,10 +42,13 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
 
 
 def _lesions(data: LabelledImages) -> tuple[list[list[LabelledImage]], np.ndarray]:
-    """Images by lesion, and the label of each lesion."""
-    by_lesion: dict[str, list[LabelledImage]] = {}
+    """Images by lesion, and the label of each lesion.
+
+    Where the set groups images by patient, each of a patient's labels is a lesion of its own.
+    """
+    by_lesion: dict[tuple[str, int], list[LabelledImage]] = {}
     for image in data.images:
-        by_lesion.setdefault(image.lesion_id, []).append(image)
+        by_lesion.setdefault((image.lesion_id, image.label), []).append(image)
     lesions = list(by_lesion.values())
     return lesions, np.array([images[0].label for images in lesions])
 
@@ -70,12 +75,19 @@ def draw_probabilities(labels: np.ndarray, classes: int, power: float) -> np.nda
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """Random augmented batches: (float32 `[b, size, size, 3]`, one-hot `[b, classes]`).
+    """Random augmented batches: (float32 `[b, size, size, 3]`, class shares `[b, classes]`).
+
+    Shares are one-hot unless the recipe mixes images.
 
     A lesion is drawn first, then one of its images. With probability `recipe.sharp_share` that
     is its sharp copy, if it has one. Every class has sharp copies of the same share of lesions,
     so sharpness says nothing about the class (drawing images instead would: classes differ in
     how many extra, never sharp, images their lesions have).
+
+    Attributes:
+        prior: share of each class among the draws, float64 `[classes]`, sums to 1.
+        counts: lesions of each class, int64 `[classes]`.
+        outputs: names of the outputs that each want the shares; none, the only one does.
 
     Batch content depends on seed, epoch and step alone: set `epoch` before each one.
     """
@@ -90,11 +102,14 @@ class TrainingBatches(keras.utils.PyDataset):
         self._lesions, self._labels = _lesions(data)
         self._probabilities = draw_probabilities(self._labels, self.classes, recipe.sampling_power)
         self.prior = sampled_prior(self._labels, self.classes, recipe.sampling_power)
+        self.counts = np.bincount(self._labels, minlength=self.classes)
+        self.outputs: tuple[str, ...] = ()
+        self._images = recipe.images_per_epoch or len(data.images)
 
     def __len__(self) -> int:
-        return self.recipe.images_per_epoch // self.recipe.batch_size
+        return max(1, self._images // self.recipe.batch_size)
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, step: int) -> tuple[np.ndarray, Any]:
         rng = np.random.default_rng((self.seed, self.size, self.epoch, step))
         count = self.recipe.batch_size
         chosen = rng.choice(len(self._lesions), count, p=self._probabilities)
@@ -103,7 +118,8 @@ class TrainingBatches(keras.utils.PyDataset):
             rgb = read(self._pick(self._lesions[lesion], rng))
             view[:] = augment(rgb, self.size, self.recipe.augmentation, rng)
         one_hot = np.eye(self.classes, dtype=np.float32)[self._labels[chosen]]
-        return normalise(views), one_hot
+        views, shares = mix(views, one_hot, self.recipe.mixing, rng)
+        return normalise(views), dict.fromkeys(self.outputs, shares) or shares
 
     def _pick(self, images: list[LabelledImage], rng: np.random.Generator) -> Path:
         sharp = [image.sharp for image in images if image.sharp]

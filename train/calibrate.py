@@ -1,8 +1,9 @@
 """Turn trained logits into the probabilities that ship: class prior and temperature.
 
-Training leaves logits that treat all classes as equally common (`losses.LogitAdjusted`). Pure
-argmax of those maximises balanced accuracy; adding the log of the natural class frequencies
-(Menon et al. 2021, arXiv 2007.07314, section 4.1) ranks images better and lowers false alarms.
+Logits are first brought to what they would say if all classes were equally common (`EqualPrior`;
+`losses.LogitAdjusted` trains them so). Pure argmax of those maximises balanced accuracy; adding
+the log of the natural class frequencies (Menon et al. 2021, arXiv 2007.07314, section 4.1) ranks
+images better and lowers false alarms.
 `prior_strength` between 0 and 1 says how much of it is added; then one temperature (Guo et al.
 2017, arXiv 1706.04599, section 4.2) fits the confidence. Both are chosen on the validation
 split and folded into the last layer, so that a plain softmax follows.
@@ -19,17 +20,47 @@ from scipy.special import log_softmax, softmax
 
 from .metrics import balanced_accuracy, macro_auroc
 
-__all__ = ["Calibration", "fit_calibration", "fold"]
+__all__ = ["Calibration", "EqualPrior", "fit_calibration", "fold", "unfold"]
 
 STRENGTHS = tuple(round(0.05 * step, 2) for step in range(21))
 
 
 @dataclass(frozen=True)
+class EqualPrior:
+    """How a loss' logits become logits for equally common classes: scale * logits - log_prior.
+
+    Attributes:
+        scale: what the loss multiplies logits by before its softmax.
+        log_prior: log of the class shares that the logits have learned, `[classes]`.
+    """
+
+    scale: float
+    log_prior: tuple[float, ...]
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        return np.asarray(logits, np.float64) * self.scale - np.array(self.log_prior)
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """Shipped logits are (logits + prior_strength * log prior) / temperature."""
+    """Shipped logits are (equal-prior logits + prior_strength * log prior) / temperature.
+
+    Attributes:
+        prior_strength: 0 to 1.
+        temperature: above 0.
+        prior: natural share of each class among the training lesions, sums to 1.
+    """
 
     prior_strength: float
     temperature: float
+    prior: tuple[float, ...]
+
+    def _shift(self) -> np.ndarray:
+        return self.prior_strength * np.log(np.array(self.prior))
+
+    def equal_prior(self, shipped: np.ndarray) -> np.ndarray:
+        """Back from shipped logits `[n, classes]` to those for equally common classes, float64."""
+        return np.asarray(shipped, np.float64) * self.temperature - self._shift()
 
 
 def fit_calibration(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray) -> Calibration:
@@ -37,7 +68,7 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray) -
     that minimises the log loss.
 
     Args:
-        logits: float `[n, classes]`, of the validation split.
+        logits: for equally common classes, float `[n, classes]`, of the validation split.
         labels: int `[n]`.
         prior: natural share of each class in training, `[classes]`, sums to 1.
     """
@@ -53,13 +84,21 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray) -
         return float(-log_softmax(shifted / temperature, axis=1)[range(len(labels)), labels].mean())
 
     best = minimize_scalar(log_loss, bounds=(0.1, 10.0), method="bounded")
-    return Calibration(float(strength), round(float(best.x), 4))
+    return Calibration(float(strength), round(float(best.x), 4), tuple(map(float, prior)))
 
 
-def fold(logits_layer: Any, calibration: Calibration, prior: np.ndarray) -> None:
+def fold(logits_layer: Any, equal_prior: EqualPrior, calibration: Calibration) -> None:
     """Put the calibration into a Dense layer's kernel and bias."""
     kernel, bias = logits_layer.get_weights()
-    shift = calibration.prior_strength * np.log(prior)
+    shift = calibration._shift() - np.array(equal_prior.log_prior)
+    temperature = calibration.temperature
     logits_layer.set_weights(
-        [kernel / calibration.temperature, (bias + shift) / calibration.temperature]
+        [kernel * equal_prior.scale / temperature, (bias * equal_prior.scale + shift) / temperature]
     )
+
+
+def unfold(logits_layer: Any, calibration: Calibration) -> None:
+    """Make a calibrated Dense layer answer for equally common classes again, as teachers must."""
+    kernel, bias = logits_layer.get_weights()
+    temperature = calibration.temperature
+    logits_layer.set_weights([kernel * temperature, bias * temperature - calibration._shift()])

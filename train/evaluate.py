@@ -6,8 +6,8 @@ Everything goes through the edge library, so what is measured is what ships. No 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +16,25 @@ import numpy as np
 from skinedge.classifier import Classifier
 from skinedge.errors import DatasetError, ImageError
 
+from .answers import Answers, targets
+from .attention_on_lesion import AttentionOnLesion, attention_on_lesion
 from .datasets.images import LabelledImages
-from .metrics import classification_report, threshold_at_sensitivity
+from .groups import group_figures
+from .intervals import Bootstrap, intervals
+from .metrics import binary_report, classification_report, threshold_at_sensitivity
 
-__all__ = ["Answers", "ask", "decision_thresholds", "report", "to_json", "write_report"]
+__all__ = [
+    "Answers",
+    "Bootstrap",
+    "ask",
+    "decision_thresholds",
+    "report",
+    "to_json",
+    "write_report",
+]
 
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model said of a labelled set, in the set's order.
-
-    Attributes:
-        classes: the model's class codes, in column order.
-        labels: int64 `[n]`, indices into `classes`.
-        probabilities: float64 `[n, classes]`, rows sum to 1.
-        malignant: bool `[classes]`.
-        attention: float32 `[n, h, w]`, each map's maximum 1, or None.
-        unreadable: one line for each image that could not be read; these are left out above.
-    """
-
-    classes: tuple[str, ...]
-    labels: np.ndarray
-    probabilities: np.ndarray
-    malignant: np.ndarray
-    attention: np.ndarray | None
-    unreadable: tuple[str, ...]
+SCHEMA = 1
+TARGETS = ("mel", "malignant")
 
 
 def ask(
@@ -60,7 +54,7 @@ def ask(
     lacking = sorted(set(data.classes) - set(classes))
     if lacking:
         raise DatasetError(f"{data.name}: has classes the model lacks: {', '.join(lacking)}")
-    labels, rows, maps, unreadable = [], [], [], []
+    images, labels, rows, maps, unreadable = [], [], [], [], []
     for image in data.images:
         try:
             prediction = classifier.predict(image.sharpest)
@@ -73,6 +67,7 @@ def ask(
         by_code = {label.code: label.probability for label in prediction.labels}
         rows.append([by_code[code] for code in classes])
         labels.append(classes.index(data.classes[image.label]))
+        images.append(image)
         if prediction.attention is not None:
             maps.append(prediction.attention)
     if not rows:
@@ -84,19 +79,8 @@ def ask(
         np.array([label.malignant is True for label in classifier.file.labels]),
         np.stack(maps) if maps else None,
         tuple(unreadable),
+        tuple(images),
     )
-
-
-def _targets(answers: Answers) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Binary questions a threshold answers: name -> (positive `[n]`, score `[n]`)."""
-    targets = {}
-    if "mel" in answers.classes:
-        melanoma = answers.classes.index("mel")
-        targets["mel"] = (answers.labels == melanoma, answers.probabilities[:, melanoma])
-    if answers.malignant.any():
-        scores = answers.probabilities[:, answers.malignant].sum(axis=1)
-        targets["malignant"] = (answers.malignant[answers.labels], scores)
-    return targets
 
 
 def decision_thresholds(answers: Answers, sensitivity: float = 0.95) -> list[dict[str, Any]]:
@@ -107,45 +91,101 @@ def decision_thresholds(answers: Answers, sensitivity: float = 0.95) -> list[dic
     """
     return [
         {"target": name, **threshold_at_sensitivity(positive, scores, sensitivity)}
-        for name, (positive, scores) in _targets(answers).items()
+        for name, (positive, scores) in targets(answers).items()
         if positive.any()
     ]
 
 
-def report(answers: Answers, thresholds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Every figure of `metrics.classification_report`, and what the thresholds do here."""
-    targets = _targets(answers)
-    at_thresholds = []
-    for rule in thresholds:
-        positive, scores = targets[rule["target"]]
-        called = scores >= rule["threshold"]
-        negative = ~positive
-        at_thresholds.append(
-            {
-                "target": rule["target"],
-                "threshold": rule["threshold"],
-                "sensitivity": float(called[positive].mean()) if positive.any() else float("nan"),
-                "specificity": float((~called[negative]).mean())
-                if negative.any()
-                else float("nan"),
-            }
-        )
+def _at_threshold(answers: Answers, rule: Mapping[str, Any]) -> dict[str, Any]:
+    positive, scores = targets(answers)[rule["target"]]
+    called, negative = scores >= rule["threshold"], ~positive
     return {
+        "target": rule["target"],
+        "threshold": rule["threshold"],
+        "sensitivity": float(called[positive].mean()) if positive.any() else float("nan"),
+        "specificity": float((~called[negative]).mean()) if negative.any() else float("nan"),
+    }
+
+
+def _target_figures(answers: Answers) -> dict[str, dict[str, Any]]:
+    """Both targets always: one the model knows nothing of has NaN."""
+    asked = targets(answers)
+    unasked = dict.fromkeys(binary_report(np.zeros(1, bool), np.zeros(1)), float("nan"))
+    return {name: binary_report(*asked[name]) if name in asked else unasked for name in TARGETS}
+
+
+def _interval_figures(
+    answers: Answers,
+    thresholds: Sequence[dict[str, Any]],
+    attention: AttentionOnLesion | None,
+    bootstrap: Bootstrap,
+) -> dict[str, Any]:
+    return {
+        **asdict(bootstrap),
+        "lesions": len(np.unique(answers.lesions())),
+        "of": intervals(answers, bootstrap, thresholds, attention),
+    }
+
+
+def report(
+    answers: Answers,
+    thresholds: list[dict[str, Any]],
+    bootstrap: Bootstrap | None = None,
+    about: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Every figure SkinEdge reports of a labelled set, as plain values for JSON.
+
+    Args:
+        answers: what a model said; with its images there are figures by group and by mask too.
+        thresholds: as `decision_thresholds` made them, from other images.
+        bootstrap: how to take intervals, which costs seconds; None for no intervals.
+        about: what was evaluated, as text by name: model, dataset, split.
+
+    Returns:
+        `metrics.classification_report`'s figures, and:
+        `targets`: `metrics.binary_report` for `mel` and `malignant`; NaN where the model has no
+        such target.
+        `at_thresholds`: what each threshold does here.
+        `groups`: see `groups.group_figures`.
+        `attention_on_lesion`: see `AttentionOnLesion.figures`; None without map or masks.
+        `intervals`: draws, confidence, seed, lesions, and `of`: a figure's path, such as
+        `per_class.mel.auroc`, -> [low, high]; None if not asked for.
+        `unreadable`, `about`, `schema`.
+    """
+    attention = attention_on_lesion(answers.attention, answers.images)
+    return {
+        "schema": SCHEMA,
+        "about": dict(about or {}),
         **classification_report(answers.labels, answers.probabilities, answers.classes),
-        "at_thresholds": at_thresholds,
+        "targets": _target_figures(answers),
+        "at_thresholds": [_at_threshold(answers, rule) for rule in thresholds],
+        "groups": group_figures(answers, thresholds),
+        "attention_on_lesion": attention.figures() if attention else None,
+        "intervals": _interval_figures(answers, thresholds, attention, bootstrap)
+        if bootstrap
+        else None,
         "unreadable": list(answers.unreadable),
     }
 
 
 def write_report(folder: Path, answers: Answers, figures: dict[str, Any]) -> None:
-    """Write `evaluation.json`, `confusion.png` and `roc.png` into `folder`."""
-    from .plots import confusion_plot, roc_plot
+    """Write figures as `evaluation.json`, plots as PNG, and both as one `report.html`.
+
+    The plots are `confusion.png`, `roc.png`, `precision_recall.png` and `reliability.png`.
+    """
+    from .plots import confusion_plot, precision_recall_plot, reliability_plot, roc_plot
+    from .report import evaluation_html
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evaluation.json").write_text(to_json(figures, indent=2) + "\n", encoding="utf-8")
-    matrix = np.array(figures["confusion_matrix"])
-    confusion_plot(matrix, answers.classes, folder / "confusion.png")
-    roc_plot(answers.labels, answers.probabilities, answers.classes, folder / "roc.png")
+    names = ("confusion", "roc", "precision_recall", "reliability")
+    plots = {name: folder / f"{name}.png" for name in names}
+    labels, probabilities, classes = answers.labels, answers.probabilities, answers.classes
+    confusion_plot(np.array(figures["confusion_matrix"]), classes, plots["confusion"])
+    roc_plot(labels, probabilities, classes, plots["roc"])
+    precision_recall_plot(labels, probabilities, classes, plots["precision_recall"])
+    reliability_plot(labels, probabilities, plots["reliability"])
+    (folder / "report.html").write_text(evaluation_html(figures, plots), encoding="utf-8")
 
 
 def to_json(figures: dict[str, Any], indent: int | None = None) -> str:

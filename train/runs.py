@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ import numpy as np
 from scipy.special import softmax
 
 from skinedge.errors import RunError
-from skinedge.lesion import LESIONS
+from skinedge.lesion import lesion
 
+from .answers import Answers
+from .augment import flips
 from .batches import load_pixels, normalise
+from .calibrate import Calibration, unfold
 from .datasets.images import LabelledImages
-from .datasets.splits import Split, split_by_lesion
-from .evaluate import Answers
+from .datasets.splits import Split
+from .partition import Partition
 
-__all__ = ["Run", "ask_keras", "load", "outputs_on", "split_of"]
+__all__ = ["Run", "ask_keras", "load", "load_teacher", "outputs_on", "split_of"]
 
 
 class Run:
@@ -58,7 +62,7 @@ def split_of(run: Run, data: LabelledImages) -> Split:
         RunError: this dataset gives another split.
     """
     description = run.describe()
-    split = split_by_lesion(data, description["seed"])
+    split = Partition.of(description)(data)
     if split.digest() != description["split_sha256"]:
         raise RunError(f"{run.folder}: was trained on another split than {data.name} gives now")
     return split
@@ -75,24 +79,60 @@ def load(run: Run) -> Any:
     return keras.models.load_model(run.model, compile=False)
 
 
+def load_teacher(run: Run, split: Split) -> Any:
+    """The finished model of a run, its class prior and temperature taken out again.
+
+    Raises:
+        RunError: training has not finished, or was on another split, so that the teacher may
+            have seen what the student is tested on.
+    """
+    description = run.describe()
+    if description["split_sha256"] != split.digest():
+        raise RunError(
+            f"{run.folder}: cannot teach, it was trained on another split; train it with the same "
+            "data and --split-seed"
+        )
+    model = load(run)
+    calibration = Calibration(**description["calibration"])
+    unfold(model.get_layer("logits"), calibration)
+    return model
+
+
 def outputs_on(model: Any, data: LabelledImages, size: int) -> list[np.ndarray]:
     """Raw outputs on a labelled set: logits and, with attention, maps that sum to 1."""
-    outputs = model.predict(normalise(load_pixels(data.images, size)), verbose=0)
+    return _listed(model.predict(normalise(load_pixels(data.images, size)), verbose=0))
+
+
+def _listed(outputs: Any) -> list[np.ndarray]:
     return outputs if isinstance(outputs, list) else [outputs]
 
 
-def ask_keras(model: Any, data: LabelledImages) -> Answers:
-    """What the full-precision Keras model says of a labelled set; see `evaluate.ask`."""
+def ask_keras(model: Any, data: LabelledImages, views: int = 1) -> Answers:
+    """What the full-precision Keras model says of a labelled set; see `evaluate.ask`.
+
+    Args:
+        model: a finished run's.
+        data: the set.
+        views: of each image, whose probabilities are averaged: 1, or 8 flips and turns. The map
+            is that of the image as it is.
+    """
     size = model.inputs[0].shape[1]
-    logits, *maps = outputs_on(model, data, size)
-    side = size // 32
-    peaks = [attention.max(axis=1, keepdims=True) for attention in maps]
-    malignant = {lesion.code: lesion.malignant for lesion in LESIONS}
+    pixels = load_pixels(data.images, size)
+    outputs = [
+        _listed(model.predict(normalise(view), verbose=0)) for view in islice(flips(pixels), views)
+    ]
+    rows = np.mean([softmax(np.asarray(o[0], np.float64), axis=1) for o in outputs], axis=0)
+    maps = outputs[0][1:]
+    attention = None
+    if maps:
+        side = round(maps[0].shape[1] ** 0.5)
+        attention = (maps[0] / maps[0].max(axis=1, keepdims=True)).reshape(-1, side, side)
     return Answers(
         data.classes,
         data.labels(),
-        softmax(logits.astype(np.float64), axis=1),
-        np.array([malignant[code] for code in data.classes]),
-        (maps[0] / peaks[0]).reshape(-1, side, side) if maps else None,
+        rows,
+        np.array([lesion(code).malignant for code in data.classes]),
+        attention,
         (),
+        data.images,
     )

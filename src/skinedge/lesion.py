@@ -1,18 +1,23 @@
-"""The seven diagnoses of HAM10000 / ISIC 2018 Task 3: one table, used everywhere.
+"""Diagnoses of the public dermoscopy sets: one table, used everywhere.
 
-Class order is alphabetical by code, the order of every label file and probability vector.
-Akiec (actinic keratoses, intraepithelial carcinoma) is counted as malignant, as the
-dataset paper does for "malignant and pre-malignant" (Tschandl et al. 2018, table 1).
+First the seven of HAM10000 / ISIC 2018 Task 3, in class order: alphabetical by code, the order of
+every label file and probability vector. Akiec (actinic keratoses, intraepithelial carcinoma) is
+counted as malignant, as the dataset paper does for "malignant and pre-malignant" (Tschandl et al.
+2018, table 1). Then what other sets name.
 
 >>> LESIONS[4].code, LESIONS[4].malignant
 ('mel', True)
+>>> lesion("scc").name
+'squamous cell carcinoma'
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CODES", "LESIONS", "Lesion"]
+from skinedge.errors import UsageError
+
+__all__ = ["ALL", "CODES", "LESIONS", "Lesion", "lesion"]
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,29 @@ LESIONS: tuple[Lesion, ...] = (
 )
 
 CODES: tuple[str, ...] = tuple(lesion.code for lesion in LESIONS)
+
+_FURTHER = (
+    # Pre-malignant, as akiec is; ISIC's own benign_malignant column calls it benign.
+    Lesion("ak", "actinic keratosis", True),
+    Lesion("benign", "benign lesion", False),
+    Lesion("malignant", "malignant lesion", True),
+    Lesion("rest", "any other diagnosis", False),
+    Lesion("scc", "squamous cell carcinoma", True),
+    Lesion("sk", "seborrhoeic keratosis", False),
+    # Neither is known; an alarm for malignancy needs a finding, so it does not raise one.
+    Lesion("unk", "unknown diagnosis", False),
+)
+
+ALL: dict[str, Lesion] = {lesion.code: lesion for lesion in (*LESIONS, *_FURTHER)}
+"""Every diagnosis by its code."""
+
+
+def lesion(code: str) -> Lesion:
+    """The diagnosis with this code.
+
+    Raises:
+        UsageError: no diagnosis has it.
+    """
+    if code not in ALL:
+        raise UsageError(f"unknown diagnosis {code!r}; there are: {', '.join(sorted(ALL))}")
+    return ALL[code]

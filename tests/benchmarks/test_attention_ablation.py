@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+from tiny import TINY
 
 from skinedge.benchmarks.attention_ablation import with_maps
 from skinedge.train.zoo.build import build
-from skinedge.train.zoo.spec import ModelSpec
 from skinedge.train.zoo.weights import load_imagenet
 
 
 def test_the_two_halves_chain_to_the_whole() -> None:
     keras.utils.set_random_seed(0)
-    model = build(ModelSpec("efficientnet-lite0", "soft", 64), keras)
+    model = build(TINY.spec, keras)
     load_imagenet(model, "efficientnet-lite0")  # random weights let signals fade to 1e-12
     before, after = with_maps(model)
     x = np.random.default_rng(0).standard_normal((2, 64, 64, 3)).astype(np.float32)

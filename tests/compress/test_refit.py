@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 from draw_lesion import draw
+from tiny import TINY
 
 from skinedge.compress.quantize import int8_tflite
 from skinedge.compress.refit import refit_logits
@@ -14,7 +15,6 @@ from skinedge.image import to_input
 from skinedge.train.batches import normalise
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.build import build
-from skinedge.train.zoo.spec import ModelSpec
 from skinedge.train.zoo.weights import load_imagenet
 
 COLOURS = ((112, 66, 48), (40, 30, 30), (190, 60, 60), (150, 110, 70))
@@ -28,7 +28,7 @@ def _pictures(seeds: range) -> np.ndarray:
 def test_a_systematic_error_of_int8_is_taken_back() -> None:
     """Features that are all a little too large stand in for errors that agree over images."""
     keras.utils.set_random_seed(0)
-    model = build(ModelSpec("efficientnet-lite0", "soft", 64), keras)
+    model = build(TINY.spec, keras)
     load_imagenet(model, "efficientnet-lite0")
     kernel, bias = model.get_layer("logits").get_weights()
     model.get_layer("logits").set_weights([kernel + 0.01, bias])  # so that the shift adds up

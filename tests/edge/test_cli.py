@@ -234,6 +234,33 @@ def test_evaluate_a_folder_of_classes(skinedge, labelled: Path, tmp_path: Path) 
     assert "balanced accuracy" in skinedge("evaluate", EMBEDDED, "--data", labelled).out
 
 
+def test_evaluate_takes_intervals_when_they_are_kept(skinedge, labelled: Path) -> None:
+    def intervals(*options: str):
+        return json.loads(
+            skinedge("evaluate", EMBEDDED, "--data", labelled, "--json", *options).out
+        )["intervals"]
+
+    assert intervals()["of"]["accuracy"]
+    assert intervals("--no-intervals") is None
+    assert " to " not in skinedge("evaluate", EMBEDDED, "--data", labelled).out
+
+
+def test_evaluate_several_models(skinedge, labelled: Path, tmp_path: Path) -> None:
+    other, out = tmp_path / "other.tflite", tmp_path / "both"
+    other.write_bytes(EMBEDDED.read_bytes())
+    answer = skinedge("evaluate", EMBEDDED, other, "--data", labelled, "--out", out)
+    assert answer.code == 0, answer.err
+    assert "other minus edge, on the same images" in answer.out
+    comparison = json.loads((out / "comparison.json").read_text())
+    assert comparison["differences"]["other"]["accuracy"]["difference"] == 0
+    assert list(comparison["models"]) == ["edge", "other"]
+    for file in ("report.html", "roc_comparison.png", "edge/report.html", "other/roc.png"):
+        assert (out / file).stat().st_size > 1000
+    twice = skinedge("evaluate", EMBEDDED, EMBEDDED, "--data", labelled)
+    assert twice.code == 2
+    assert "named twice" in twice.err
+
+
 def test_evaluate_a_table_and_leave_out_what_cannot_be_read(skinedge, tmp_path: Path) -> None:
     lines = ["image_id,dx"]
     for number, code in enumerate(CODES):

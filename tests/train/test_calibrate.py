@@ -8,7 +8,14 @@ import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from skinedge.train.calibrate import STRENGTHS, Calibration, fit_calibration, fold
+from skinedge.train.calibrate import (
+    STRENGTHS,
+    Calibration,
+    EqualPrior,
+    fit_calibration,
+    fold,
+    unfold,
+)
 
 UNIFORM = np.full(3, 1 / 3)
 SKEWED = np.array([0.8, 0.15, 0.05])
@@ -77,19 +84,44 @@ def test_a_prior_that_ranks_images_better_is_added() -> None:
     assert found.prior_strength > 0
 
 
-@pytest.mark.parametrize("calibration", [Calibration(0.0, 1.0), Calibration(0.35, 1.7)])
-def test_fold_equals_the_formula(calibration: Calibration) -> None:
+AS_TRAINED = EqualPrior(1.0, (0.0, 0.0, 0.0))
+MARGIN_LOSS = EqualPrior(30.0, tuple(np.log(SKEWED).tolist()))
+
+
+def dense(rng: np.random.Generator) -> keras.layers.Dense:
+    layer = keras.layers.Dense(3)
+    layer.build((None, 8))
+    layer.bias.assign(rng.normal(size=3))
+    return layer
+
+
+@pytest.mark.parametrize("equal_prior", [AS_TRAINED, MARGIN_LOSS])
+@pytest.mark.parametrize(
+    "calibration", [Calibration(0.0, 1.0, tuple(SKEWED)), Calibration(0.35, 1.7, tuple(SKEWED))]
+)
+def test_fold_equals_the_formula(calibration: Calibration, equal_prior: EqualPrior) -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(5, 8)).astype(np.float32)
-    layer = keras.layers.Dense(3)
-    layer.build(x.shape)
-    layer.bias.assign(rng.normal(size=3))
+    layer = dense(rng)
     before = np.asarray(layer(x))
-    fold(layer, calibration, SKEWED)
-    expected = (before + calibration.prior_strength * np.log(SKEWED)) / calibration.temperature
-    np.testing.assert_allclose(np.asarray(layer(x)), expected, rtol=1e-4, atol=1e-5)
-    if calibration == Calibration(0.0, 1.0):
+    fold(layer, equal_prior, calibration)
+    balanced = equal_prior.scale * before - np.array(equal_prior.log_prior)
+    np.testing.assert_allclose(equal_prior(before), balanced)
+    expected = (balanced + calibration.prior_strength * np.log(SKEWED)) / calibration.temperature
+    np.testing.assert_allclose(np.asarray(layer(x)), expected, rtol=1e-4, atol=1e-4)
+    if (calibration.prior_strength, equal_prior) == (0.0, AS_TRAINED):
         np.testing.assert_array_equal(np.asarray(layer(x)), before)
+
+
+def test_unfold_gives_equal_priors_back() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(5, 8)).astype(np.float32)
+    layer, calibration = dense(rng), Calibration(0.6, 2.5, tuple(SKEWED))
+    balanced = MARGIN_LOSS(np.asarray(layer(x)))
+    fold(layer, MARGIN_LOSS, calibration)
+    np.testing.assert_allclose(calibration.equal_prior(np.asarray(layer(x))), balanced, atol=1e-4)
+    unfold(layer, calibration)
+    np.testing.assert_allclose(np.asarray(layer(x)), balanced, rtol=1e-4, atol=1e-4)
 
 
 def test_folding_what_was_fitted_calibrates_the_answers() -> None:
@@ -97,6 +129,6 @@ def test_folding_what_was_fitted_calibrates_the_answers() -> None:
     logits = 3 * logits
     layer = keras.layers.Dense(3, kernel_initializer="identity")
     layer.build((None, 3))
-    fold(layer, fit_calibration(logits, labels, SKEWED), SKEWED)
+    fold(layer, AS_TRAINED, fit_calibration(logits, labels, SKEWED))
     folded = np.asarray(layer(logits.astype(np.float32)), np.float64)
     assert log_loss(folded, labels) < log_loss(logits, labels) - 0.1

@@ -12,9 +12,21 @@ import cv2
 import pytest
 from draw_lesion import draw
 
-from skinedge.errors import DatasetError
-from skinedge.lesion import CODES
-from skinedge.train.datasets import LabelledImages, open_dataset
+from skinedge.errors import DatasetError, UsageError
+from skinedge.lesion import ALL, CODES, LESIONS, lesion
+from skinedge.train.datasets import (
+    LAYOUTS,
+    LabelledImages,
+    find_layout,
+    merge,
+    open_dataset,
+    parse_dataset,
+    relabel,
+    where,
+)
+from skinedge.train.datasets.isic2019 import CLASSES as EIGHT
+from skinedge.train.datasets.isic2019 import WITH_UNKNOWN as NINE
+from skinedge.train.datasets.labels import KERATOSIS_OR_REST, MALIGNANCY, MELANOMA_OR_REST
 
 ROWS = [
     ("HAM_2", "ISIC_3", "mel"),
@@ -245,6 +257,307 @@ def test_the_most_specific_layout_wins(layouts: tuple[str, ...], tmp_path: Path)
     assert data.classes[data.images[0].label] == expected[layouts[0]]
 
 
+def test_of_two_tables_the_one_that_labels_images_counts(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a"])
+    write_table(tmp_path / "groups.csv", [("image", "lesion"), ("a", "l")])
+    write_table(tmp_path / "labels.csv", [("image_id", "dx"), ("a", "nv")])
+    assert open_dataset(tmp_path).name == "labels"
+    write_table(tmp_path / "more.csv", [("image_id", "dx"), ("a", "mel")])
+    with pytest.raises(DatasetError, match=r"both labels\.csv and more\.csv label images"):
+        open_dataset(tmp_path)
+
+
+# What tables say beside the diagnosis: attributes, groups, masks.
+
+
+def test_ham10000_has_attributes_and_masks(ham: Path) -> None:
+    header = (*HEADER, "dx_type", "age", "sex", "localization")
+    facts = {"ISIC_1": ("histo", "80.0", "male", "scalp"), "ISIC_4": ("", "", "unknown", "unknown")}
+    rows = [(*row, *facts.get(row[1], ("consensus", "5.0", "female", "back"))) for row in ROWS]
+    write_table(ham / "HAM10000_metadata.csv", [header, *rows])
+    write_images(ham / "HAM10000_segmentations_lesion", ["ISIC_2_segmentation"], ".png")
+    data = open_dataset(ham)
+    assert data.images[0].attributes == {"age": "80", "sex": "male", "site": "scalp"}
+    assert data.images[3].attributes == {}
+    masks = ham / "HAM10000_segmentations_lesion"
+    assert [image.mask for image in data.images] == [
+        None,
+        masks / "ISIC_2_segmentation.png",
+        None,
+        None,
+    ]
+
+
+def test_ham10000s_table_opens_as_its_folder_does(ham: Path) -> None:
+    """Not as any table, whose images could as well be the sharp copies."""
+    assert open_dataset(ham / "HAM10000_metadata.csv") == open_dataset(ham)
+
+
+def test_masks_are_never_taken_for_images(tmp_path: Path) -> None:
+    write_images(tmp_path / "images", ["a", "b"])
+    write_images(tmp_path / "masks", ["a"], ".png")
+    write_images(tmp_path / "images", ["b_Segmentation"], ".png")
+    write_table(tmp_path / "labels.csv", [("image", "label"), ("a", "nv"), ("b", "mel")])
+    one, other = open_dataset(tmp_path).images
+    assert (one.path.parent.name, one.mask) == ("images", tmp_path / "masks" / "a.png")
+    assert other.mask == tmp_path / "images" / "b_Segmentation.png"
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_images(tmp_path / "large", ["a"])
+    write_images(tmp_path / "small", ["a"], ".png")
+    write_table(tmp_path / "labels.csv", [("image", "label"), ("a", "nv")])
+    with pytest.raises(DatasetError, match=r"two files are called a: .*a\.jpg and .*a\.png; keep"):
+        open_dataset(tmp_path)
+
+
+def test_a_table_of_ones_own(tmp_path: Path) -> None:
+    write_images(tmp_path / "photos", ["a", "b", "c"])
+    rows = [
+        ("image", "label", "group", "institution", "age"),
+        ("photos/a.jpg", "malignant", "P1", "Barcelona", "61"),
+        ("photos/b.jpg", "Benign", "P1", "", "old"),
+        ("c", "benign", "", "Vienna", "-1"),
+    ]
+    write_table(tmp_path / "labels.csv", rows)
+    data = open_dataset(tmp_path, classes=("benign", "malignant"))
+    assert find_layout(tmp_path)[0].name == "csv"
+    assert (data.classes, data.group) == (("benign", "malignant"), "group")
+    by_id = {image.image_id: image for image in data.images}
+    assert by_id["photos/a.jpg"].path == tmp_path / "photos" / "a.jpg"
+    assert by_id["c"].path == tmp_path / "photos" / "c.jpg"
+    assert [image.lesion_id for image in by_id.values()] == ["c", "P1", "P1"]
+    assert by_id["photos/a.jpg"].attributes == {"clinic": "Barcelona", "age": "61"}
+    assert by_id["photos/b.jpg"].attributes == {"age": "old"}
+    assert where(data, "clinic", "Vienna").images == (by_id["c"],)
+    with pytest.raises(DatasetError, match=r"no image has clinic 'Oslo'; .*: Vienna, Barcelona"):
+        where(data, "clinic", "Oslo")
+
+
+def test_isic2018_takes_lesions_from_the_groupings_beside_it(tmp_path: Path) -> None:
+    write_images(tmp_path / "images", ["a", "b", "c"])
+    write_table(tmp_path / "GroundTruth.csv", [ONE_HOT, *(one_hot(name, "nv") for name in "abc")])
+    rows = [("image", "lesion_id", "diagnosis_confirm_type"), ("a", "L", "x"), ("b", "L", "x")]
+    write_table(tmp_path / "LesionGroupings.csv", rows)
+    assert [image.lesion_id for image in open_dataset(tmp_path).images] == ["L", "L", "c"]
+
+
+# ISIC 2017, 2019 and 2020.
+
+HEADER_2017 = ("image_id", "melanoma", "seborrheic_keratosis")
+HEADER_2019 = ("image", "MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
+HEADER_2020 = (
+    "image_name",
+    "patient_id",
+    "sex",
+    "age_approx",
+    "anatom_site_general_challenge",
+    "diagnosis",
+    "benign_malignant",
+    "target",
+)
+ROWS_2020 = [
+    ("a", "IP_1", "male", "45", "head/neck", "melanoma", "malignant", "1"),
+    ("b", "IP_1", "male", "45", "torso", "lentigo NOS", "benign", "0"),
+    ("c", "IP_2", "", "", "", "unknown", "benign", "0"),
+    ("d", "IP_3", "female", "50", "", "nevus", "benign", "0"),
+]
+
+
+def hot_2019(name: str, column: str) -> tuple[str, ...]:
+    return (name, *("1.0" if column == other else "0.0" for other in HEADER_2019[1:]))
+
+
+def test_isic2017(tmp_path: Path) -> None:
+    write_images(tmp_path / "images", ["a", "b", "c"])
+    rows = [HEADER_2017, ("a", "0.0", "0.0"), ("b", "1.0", "0.0"), ("c", "0.0", "1.0")]
+    write_table(tmp_path / "ISIC-2017_Training_Part3_GroundTruth.csv", rows)
+    rows = [("image_id", "age_approximate", "sex"), ("a", "55", "female"), ("b", "unknown", "")]
+    write_table(tmp_path / "ISIC-2017_Training_Data_metadata.csv", rows)
+    assert find_layout(tmp_path)[0].name == "isic2017"
+    data = open_dataset(tmp_path)
+    assert data.classes == ("mel", "sk", "nv")
+    assert labelled(data) == [("a", "nv"), ("b", "mel"), ("c", "sk")]
+    assert [dict(image.attributes) for image in data.images] == [
+        {"sex": "female", "age": "55"},
+        {},
+        {},
+    ]
+    melanoma = relabel(data, MELANOMA_OR_REST, ("mel", "rest"))
+    assert labelled(melanoma) == [("a", "rest"), ("b", "mel"), ("c", "rest")]
+    keratosis = relabel(data, KERATOSIS_OR_REST, ("sk", "rest"))
+    assert keratosis.labels().tolist() == [1, 1, 0]
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_isic2019_one_hot(tmp_path: Path, unknown: bool) -> None:
+    write_images(tmp_path / "images", ["a", "b_downsampled", "c"])
+    rows = [HEADER_2019, hot_2019("a", "SCC"), hot_2019("b_downsampled", "SCC")]
+    rows += [hot_2019("c", "UNK" if unknown else "AK")]
+    write_table(tmp_path / "ISIC_2019_Training_GroundTruth.csv", rows)
+    rows = [
+        ("image", "age_approx", "anatom_site_general", "lesion_id", "sex"),
+        ("a", "55.0", "anterior torso", "BCN_1", "female"),
+        ("b_downsampled", "55.0", "", "BCN_1", "female"),
+        ("c", "", "", "", ""),
+    ]
+    write_table(tmp_path / "ISIC_2019_Training_Metadata.csv", rows)
+    assert find_layout(tmp_path)[0].name == "isic2019"
+    data = open_dataset(tmp_path)
+    assert data.classes == (NINE if unknown else EIGHT)
+    last = "unk" if unknown else "ak"
+    assert labelled(data) == [("a", "scc"), ("b_downsampled", "scc"), ("c", last)]
+    assert [image.lesion_id for image in data.images] == ["BCN_1", "BCN_1", "c"]
+    assert data.group == "lesion"
+    assert data.images[0].attributes == {"sex": "female", "age": "55", "site": "anterior torso"}
+
+
+def test_isic2019_with_a_diagnosis_column_and_unknown_patients(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a", "b"])
+    rows = [("a", "-1", "male", "55.0", "", "BCC", "malignant", "0")]
+    rows += [("b", "-1", "male", "55.0", "", "NV", "benign", "0")]
+    write_table(tmp_path / "train.csv", [HEADER_2020, *rows])
+    assert find_layout(tmp_path)[0].name == "isic2019"
+    data = open_dataset(tmp_path)
+    assert labelled(data) == [("a", "bcc"), ("b", "nv")]
+    assert ([image.lesion_id for image in data.images], data.group) == (["a", "b"], "lesion")
+
+
+@pytest.mark.parametrize("more", [(), ("tfrecord", "width", "height"), ("attribution",)])
+def test_isic2020(tmp_path: Path, more: tuple[str, ...]) -> None:
+    write_images(tmp_path / "jpeg", "abcd")
+    rows = [(*HEADER_2020, *more), *((*row, *("7" for _ in more)) for row in ROWS_2020)]
+    write_table(tmp_path / "train.csv", rows)
+    assert find_layout(tmp_path)[0].name == "isic2020"
+    data = open_dataset(tmp_path)
+    assert (data.classes, data.group) == (NINE, "patient")
+    assert labelled(data) == [("a", "mel"), ("b", "bkl"), ("c", "unk"), ("d", "nv")]
+    assert [image.lesion_id for image in data.images] == ["IP_1", "IP_1", "IP_2", "IP_3"]
+    clinic = {"clinic": "7"} if "attribution" in more else {}
+    assert data.images[0].attributes == {"sex": "male", "age": "45", "site": "head/neck"} | clinic
+    assert data.images[2].attributes == clinic
+    binary = open_dataset(tmp_path, layout="isic2020-target")
+    assert (binary.classes, binary.group) == (("benign", "malignant"), "patient")
+    assert binary.labels().tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ([HEADER_2017, ("a", "yes", "0.0")], "a: could not convert string to float: 'yes'"),
+        ([HEADER_2017, ("a", "0.5", "0.0")], "a has 0.5 where 0 or 1 belongs"),
+        ([HEADER_2017, ("a", "1.0", "1.0")], "a has 2 diagnoses, it must have one"),
+        ([HEADER_2017[1:], ("0", "0")], "no column image_id; it has: melanoma"),
+        ([HEADER_2017], "has no rows"),
+        ([HEADER_2019[:5], ("a", "1", "0", "0", "0")], "no column BKL, DF, SCC, VASC; it has"),
+        ([HEADER_2019, ("a", "1", "1", *"0000000")], "a has 2 diagnoses"),
+        ([HEADER_2019, ("a", *"000000000")], "a has 0 diagnoses"),
+        ([HEADER_2019, ("a", *"10000000", "?")], "a: could not convert string to float: '[?]'"),
+        ([HEADER_2020, ("a", "p", "", "", "", "wart", "benign", "0")], "a has diagnosis 'wart'"),
+        ([HEADER_2020, ("a", "p", "", "", "", "nevus", "benign", "no")], "a: could not convert"),
+        ([HEADER_2020, ("a", "p", "", "", "", "nevus", "benign", "1")], "target 1 but is called"),
+        ([HEADER_2020, ("a", "p", "", "", "", "nevus", "", "1")], "target 1 but diagnosis 'nevus'"),
+        ([HEADER_2020, ("a", "p")], "line 2 has fewer fields"),
+        (
+            [("image_name", "diagnosis", "target"), ("a", "nevus", "0")],
+            "no column patient_id; it has: image_name",
+        ),
+        ([("image_name", "diagnosis"), ("a", "NV"), ("b", "wart")], "b has diagnosis 'wart'"),
+    ],
+)
+def test_broken_tables_of_other_years_are_refused(
+    tmp_path: Path, rows: list[tuple[str, ...]], match: str
+) -> None:
+    write_images(tmp_path, ["a"])
+    write_table(tmp_path / "labels.csv", rows)
+    with pytest.raises(DatasetError, match=match) as caught:
+        open_dataset(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'labels.csv'}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_layout_can_be_named(tmp_path: Path) -> None:
+    write_images(tmp_path / "nv", ["a"])
+    write_table(tmp_path / "labels.csv", [("image_id", "dx"), ("a", "df")])
+    assert labelled(open_dataset(tmp_path, layout="csv")) == [("a", "df")]
+    assert [code for _, code in labelled(open_dataset(tmp_path, layout="folder"))] == ["nv"]
+    with pytest.raises(DatasetError, match="no column melanoma, seborrheic_keratosis"):
+        open_dataset(tmp_path, layout="isic2017")
+    with pytest.raises(UsageError, match="unknown layout 'isic'; there are: ham10000, isic2017, "):
+        open_dataset(tmp_path, layout="isic")
+    with pytest.raises(DatasetError, match="holds no table of ISIC 2018 Task 3"):
+        open_dataset(tmp_path / "nv", layout="isic2018")
+    assert all(name == layout.name for name, layout in LAYOUTS.items())
+
+
+def test_parsing_goes_on_after_a_problem(tmp_path: Path) -> None:
+    rows = [("image_id", "dx"), ("a", "wart"), ("b", "nv"), ("c",), ("d", "mole")]
+    write_images(tmp_path, ["b"])
+    write_table(tmp_path / "labels.csv", rows)
+    parsed = parse_dataset(tmp_path)[1]
+    assert labelled(parsed.data) == [("b", "nv")]
+    assert Counter(p.kind for p in parsed.problems) == {"unknown diagnosis": 2, "bad row": 1}
+
+
+# Label maps, merging, diagnoses.
+
+
+def small(root: Path, rows: list[tuple[str, str]], classes: tuple[str, ...]) -> LabelledImages:
+    write_images(root, [name for name, _ in rows])
+    write_table(root / "labels.csv", [("image_id", "dx"), *rows])
+    return open_dataset(root, classes)
+
+
+def test_label_maps(tmp_path: Path) -> None:
+    data = small(tmp_path, [("a", "mel"), ("b", "bkl"), ("c", "akiec"), ("d", "nv")], CODES)
+    binary = relabel(data, MALIGNANCY, ("benign", "malignant"))
+    assert binary.labels().tolist() == [1, 0, 1, 0]
+    nine = relabel(data, {"akiec": "ak"}, NINE)
+    assert labelled(nine) == [("a", "mel"), ("b", "bkl"), ("c", "ak"), ("d", "nv")]
+    fewer = relabel(data, {"bkl": None, "akiec": None}, ("nv", "mel"))
+    assert labelled(fewer) == [("a", "mel"), ("d", "nv")]
+    with pytest.raises(UsageError, match="bkl becomes bkl, which is none of nv, mel; map it"):
+        relabel(data, {"akiec": None}, ("nv", "mel"))
+    with pytest.raises(DatasetError, match="leaves no image"):
+        relabel(data, dict.fromkeys(CODES), ("nv",))
+
+
+def test_merging(tmp_path: Path) -> None:
+    one = small(tmp_path / "1", [("c", "nv"), ("a", "mel")], ("mel", "nv"))
+    other = small(tmp_path / "2", [("b", "nv")], ("mel", "nv"))
+    both = merge(one, other)
+    assert labelled(both) == [("a", "mel"), ("b", "nv"), ("c", "nv")]
+    assert (both.name, both.group) == ("labels + labels", "lesion")
+    with pytest.raises(DatasetError, match="1 images are in both, b first; leave them out of one"):
+        merge(both, other)
+    with pytest.raises(UsageError, match="different classes; relabel them alike first"):
+        merge(one, relabel(other, {}, ("nv",)))
+
+
+def test_merging_lesions_with_patients_keeps_patients_together(tmp_path: Path) -> None:
+    write_images(tmp_path / "2020", "abcd")
+    write_table(tmp_path / "2020" / "train.csv", [HEADER_2020, *ROWS_2020])
+    other = relabel(small(tmp_path / "2019", [("z", "scc")], EIGHT), {}, NINE)
+    assert merge(other, open_dataset(tmp_path / "2020")).group == "patient"
+
+
+def test_every_diagnosis_is_in_one_table() -> None:
+    assert [ALL[code] for code in CODES] == list(LESIONS)
+    assert all(lesion(code).code == code for code in {*EIGHT, *NINE, "sk", "rest", "benign"})
+    assert {code for code in ALL if lesion(code).malignant} == {
+        "ak",
+        "akiec",
+        "bcc",
+        "malignant",
+        "mel",
+        "scc",
+    }
+    with pytest.raises(UsageError, match="unknown diagnosis 'wart'; there are: ak, akiec, bcc"):
+        lesion("wart")
+
+
+# Real tables, where they are at hand.
+
 REAL = Path(
     os.environ.get("SKINEDGE_DATA", Path(__file__).parents[3] / "shared" / "data" / "ham10000")
 )
@@ -268,13 +581,47 @@ def test_the_real_ham10000() -> None:
         "nv": 6705,
         "vasc": 142,
     }
+    assert sum("age" in image.attributes for image in data.images) == 9_958
+    assert sum("site" in image.attributes for image in data.images) == 9_781
 
 
-def test_of_two_tables_the_one_that_labels_images_counts(tmp_path: Path) -> None:
-    write_images(tmp_path, ["a"])
-    write_table(tmp_path / "groups.csv", [("image", "lesion"), ("a", "l")])
-    write_table(tmp_path / "labels.csv", [("image_id", "dx"), ("a", "nv")])
-    assert open_dataset(tmp_path).name == "labels"
-    write_table(tmp_path / "more.csv", [("image_id", "dx"), ("a", "mel")])
-    with pytest.raises(DatasetError, match=r"both labels\.csv and more\.csv label images"):
-        open_dataset(tmp_path)
+TABLES = Path(__file__).parents[3] / "shared" / "data" / "isic-metadata"
+needs_tables = pytest.mark.skipif(
+    not TABLES.is_dir(), reason="ISIC's real tables are not here, in ../shared/data/isic-metadata"
+)
+
+
+@needs_tables
+def test_the_real_isic2019_table() -> None:
+    layout, parsed = parse_dataset(TABLES / "isic2019_train.csv")
+    assert (layout.name, parsed.problems, parsed.data.group) == ("isic2019", (), "lesion")
+    assert Counter(code for _, code in labelled(parsed.data)) == {
+        "nv": 12_875,
+        "mel": 4_522,
+        "bcc": 3_323,
+        "bkl": 2_624,
+        "ak": 867,
+        "scc": 628,
+        "vasc": 253,
+        "df": 239,
+    }
+    assert len(parsed.data.groups()) == 25_331
+
+
+@needs_tables
+def test_the_real_isic2020_table_and_both_together() -> None:
+    layout, parsed = parse_dataset(TABLES / "isic2020_train.csv")
+    data = parsed.data
+    assert (layout.name, parsed.problems, data.group) == ("isic2020", (), "patient")
+    assert Counter(code for _, code in labelled(data)) == {
+        "unk": 27_126,
+        "nv": 5_193,
+        "mel": 584,
+        "bkl": 223,
+    }
+    assert len(data.groups()) == 2_056
+    binary = parse_dataset(TABLES / "isic2020_train.csv", layout="isic2020-target")[1]
+    assert (binary.problems, binary.data.labels().sum()) == ((), 584)
+    other = parse_dataset(TABLES / "isic2019_train.csv")[1].data
+    both = merge(relabel(other, {}, NINE), data)
+    assert (len(both.images), len(both.groups())) == (58_457, 27_387)

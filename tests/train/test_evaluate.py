@@ -13,6 +13,7 @@ import pytest
 
 from skinedge.train.evaluate import (
     Answers,
+    Bootstrap,
     decision_thresholds,
     report,
     to_json,
@@ -89,6 +90,60 @@ def test_undefined_figures_are_null_in_json() -> None:
     assert figures["per_class"]["mel"]["sensitivity"] is None
 
 
+def test_targets_hand_computed() -> None:
+    figures = report(ANSWERS, [])
+    # Malignant scores 0.9 0.4 | 0.2 0.5 | 0.7 1.0: one of eight pairs is lost.
+    assert figures["targets"]["malignant"] == {
+        "images": 4,
+        "auroc": pytest.approx(7 / 8),
+        "average_precision": pytest.approx((1 + 1 + 1 + 4 / 5) / 4),
+        "sensitivity_at_specificity": pytest.approx(3 / 4),
+        "specificity_at_sensitivity": pytest.approx(1 / 2),
+    }
+    assert figures["targets"]["mel"]["auroc"] == figures["melanoma_auroc"] == 1
+
+
+def test_a_binary_model_has_a_malignant_target_and_no_melanoma() -> None:
+    answers = Answers(
+        classes=("benign", "malignant"),
+        labels=np.array([0, 0, 1, 1]),
+        probabilities=np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.2, 0.8]]),
+        malignant=np.array([False, True]),
+        attention=None,
+        unreadable=(),
+    )
+    [rule] = decision_thresholds(answers)
+    assert rule["target"] == "malignant"
+    figures = json.loads(to_json(report(answers, [rule], Bootstrap(50))), parse_constant=reject)
+    assert figures["targets"]["malignant"]["auroc"] == pytest.approx(3 / 4)
+    assert set(figures["targets"]["mel"].values()) == {None}
+    assert figures["melanoma_auroc"] is None
+    assert figures["at_thresholds"][0]["sensitivity"] == 1
+    assert "targets.mel.auroc" not in figures["intervals"]["of"]
+
+
+def test_without_images_there_are_no_groups_and_no_masks() -> None:
+    maps = np.ones((6, 2, 2), np.float32)
+    figures = report(replace(ANSWERS, attention=maps), [])
+    assert figures["groups"] == {}
+    assert figures["attention_on_lesion"] is None
+    assert figures["intervals"] is None
+
+
+def test_intervals_are_named_by_the_path_of_their_figure() -> None:
+    """Each is found in the figures, and lies around its figure, except calibration's."""
+    rules = [{"target": "mel", "threshold": 0.25}]
+    figures = report(ANSWERS, rules, Bootstrap(300))
+    assert figures["intervals"]["lesions"] == 6
+    tables = {**figures, "at_thresholds": {"mel": figures["at_thresholds"][0]}}
+    for path, (low, high) in figures["intervals"]["of"].items():
+        value: Any = tables
+        for key in path.split("."):
+            value = value[key]
+        if path != "expected_calibration_error" and not np.isnan(low):
+            assert low <= value <= high, path
+
+
 def test_write_report(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "folder"
     figures = report(ANSWERS, decision_thresholds(ANSWERS))
@@ -96,11 +151,14 @@ def test_write_report(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         "confusion.png",
         "evaluation.json",
+        "precision_recall.png",
+        "reliability.png",
+        "report.html",
         "roc.png",
     ]
     written = json.loads((folder / "evaluation.json").read_text(), parse_constant=reject)
     assert written == figures
-    for name in ("confusion.png", "roc.png"):
+    for name in ("confusion.png", "precision_recall.png", "reliability.png", "roc.png"):
         plot = cv2.imread(str(folder / name))
         assert min(plot.shape[:2]) > 300
         assert plot.std() > 10

@@ -17,6 +17,7 @@ from skinedge.train import fit, runs
 from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.datasets.splits import Split
 from skinedge.train.evaluate import report
+from skinedge.train.zoo.spec import Placed
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_a_full_folder_is_not_overwritten(split: Split, tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_when_the_recipe_is_wrong(split: Split, tmp_path: Path) -> None:
-    bad = replace(TINY, spec=replace(TINY.spec, attention="sparkles"))
+    bad = replace(TINY, spec=replace(TINY.spec, attention=(Placed("sparkles", ("final",)),)))
     with pytest.raises(UsageError, match=r"unknown attention 'sparkles'.*soft"):
         fit.train(bad, split, tmp_path / "run", seed=1)
     assert not (tmp_path / "run").exists()

@@ -5,16 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from skinedge.lesion import CODES
 from skinedge.train.metrics import (
     auroc,
+    average_precision,
     balanced_accuracy,
+    binary_report,
+    brier_score,
     classification_report,
     expected_calibration_error,
+    fitted_temperature,
     macro_auroc,
+    macro_f1,
+    sensitivity_at_specificity,
+    specificity_at_sensitivity,
     threshold_at_sensitivity,
+    weighted_precision,
 )
 
 # Six images of three classes; the top labels are 0 1 1 2 0 2.
@@ -47,6 +62,67 @@ def test_hand_computed() -> None:
     assert auroc(LABELS == 1, PROBABILITIES[:, 1]) == pytest.approx(7 / 8)
     assert auroc(LABELS == 2, PROBABILITIES[:, 2]) == pytest.approx(7 / 8)
     assert macro_auroc(LABELS, PROBABILITIES) == pytest.approx(7 / 8)
+    # Top labels 0 1 1 2 0 2: each class is named twice, once rightly.
+    assert macro_f1(LABELS, PROBABILITIES) == pytest.approx(1 / 2)
+    assert weighted_precision(LABELS, PROBABILITIES) == pytest.approx(1 / 2)
+    squares = [0.14, 0.49 + 0.36 + 0.01, 0.06, 0.04 + 0.49 + 0.25, 0.25 + 0.01 + 0.36, 0.02]
+    assert brier_score(LABELS, PROBABILITIES) == pytest.approx(np.mean(squares))
+
+
+def test_brier_score_runs_from_0_to_2() -> None:
+    certain = np.eye(2)[[0, 1, 1]]
+    assert brier_score(np.array([0, 1, 1]), certain) == 0
+    assert brier_score(np.array([1, 0, 0]), certain) == 2
+
+
+def test_a_class_that_is_never_named_has_precision_and_f1_of_0() -> None:
+    labels, probabilities = np.array([0, 0, 0, 1]), np.tile([0.9, 0.1], (4, 1))
+    assert weighted_precision(labels, probabilities) == pytest.approx(3 / 4 * 3 / 4)
+    assert macro_f1(labels, probabilities) == pytest.approx((6 / 7 + 0) / 2)
+
+
+def test_average_precision_of_ties_and_of_nothing() -> None:
+    tied = average_precision(np.array([True, False, False, True]), np.array([0.5, 0.5, 0.1, 0.9]))
+    assert tied == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)
+    assert np.isnan(average_precision(np.zeros(3, bool), np.arange(3.0)))
+
+
+def test_operating_points_hand_computed() -> None:
+    positive = np.array([True, False, True, False, True, False, False, False])
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2])
+    # Above 0.8: 1 of 3 found. Down to 0.7: 2 of 3, with 1 of 5 false.
+    assert sensitivity_at_specificity(positive, scores) == pytest.approx(1 / 3)
+    assert sensitivity_at_specificity(positive, scores, 0.8) == pytest.approx(2 / 3)
+    assert sensitivity_at_specificity(positive, scores, 0.79) == pytest.approx(2 / 3)
+    assert sensitivity_at_specificity(positive, scores, 0.6) == pytest.approx(1)
+    # All three are found down to 0.5, with 2 of 5 false.
+    assert specificity_at_sensitivity(positive, scores) == pytest.approx(3 / 5)
+    assert specificity_at_sensitivity(positive, scores, 0.6) == pytest.approx(4 / 5)
+
+
+def test_the_best_score_being_wrong_leaves_no_sensitivity() -> None:
+    positive, scores = np.array([False, True]), np.array([0.9, 0.1])
+    assert sensitivity_at_specificity(positive, scores) == 0
+    assert specificity_at_sensitivity(positive, scores) == 0
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_operating_points_of_one_answer_are_undefined(answer: bool) -> None:
+    figures = binary_report(np.full(5, answer), np.linspace(0, 1, 5))
+    assert figures["images"] == 5 * answer
+    for name in ("auroc", "sensitivity_at_specificity", "specificity_at_sensitivity"):
+        assert np.isnan(figures[name])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_fitted_temperature_finds_what_was_done_to_the_logits(temperature: float) -> None:
+    """Labels drawn from the probabilities themselves are calibrated."""
+    rng = np.random.default_rng(4)
+    true = rng.dirichlet(np.ones(3), 4000)
+    labels = (true.cumsum(axis=1) < rng.random((4000, 1))).sum(axis=1)
+    sharpened = true**temperature
+    sharpened /= sharpened.sum(axis=1, keepdims=True)
+    assert fitted_temperature(labels, sharpened) == pytest.approx(temperature, rel=0.08)
 
 
 def test_a_tied_pair_counts_half() -> None:
@@ -60,6 +136,10 @@ def test_equal_to_scikit_learn(seed: int, classes: int) -> None:
     top = probabilities.argmax(axis=1)
     assert balanced_accuracy(labels, probabilities) == pytest.approx(
         balanced_accuracy_score(labels, top)
+    )
+    assert macro_f1(labels, probabilities) == pytest.approx(f1_score(labels, top, average="macro"))
+    assert weighted_precision(labels, probabilities) == pytest.approx(
+        precision_score(labels, top, average="weighted")
     )
     one_hot = np.eye(classes)[labels]
     expected = roc_auc_score(one_hot, probabilities, average="macro")
@@ -96,12 +176,24 @@ def test_report_hand_computed() -> None:
         "sensitivity": pytest.approx(1 / 2),
         "specificity": pytest.approx(3 / 4),
         "auroc": pytest.approx(7 / 8),
+        # Ranked 0.8, 0.6 (nv), 0.3: found at precision 1 and 2/3.
+        "average_precision": pytest.approx((1 + 2 / 3) / 2),
     }
 
 
 def test_report_without_melanoma() -> None:
     report = classification_report(LABELS, PROBABILITIES, ("a", "b", "c"))
     assert np.isnan(report["melanoma_auroc"])
+    assert np.isnan(report["melanoma_average_precision"])
+
+
+def test_report_of_two_classes() -> None:
+    labels, probabilities = made_up(2, 2)
+    report = classification_report(labels, probabilities, ("benign", "malignant"))
+    assert np.isnan(report["melanoma_auroc"])
+    both = [report["per_class"][code]["auroc"] for code in ("benign", "malignant")]
+    assert both == pytest.approx([report["macro_auroc"]] * 2)
+    assert np.shape(report["confusion_matrix"]) == (2, 2)
 
 
 def test_report_equals_scikit_learn() -> None:
@@ -114,6 +206,9 @@ def test_report_equals_scikit_learn() -> None:
         assert figures["sensitivity"] == pytest.approx(recall_score(positive, called))
         assert figures["specificity"] == pytest.approx(recall_score(~positive, ~called))
         assert figures["auroc"] == pytest.approx(roc_auc_score(positive, probabilities[:, index]))
+        assert figures["average_precision"] == pytest.approx(
+            average_precision_score(positive, probabilities[:, index])
+        )
     assert sum(map(sum, report["confusion_matrix"])) == len(labels)
     assert report["expected_calibration_error"] == pytest.approx(
         expected_calibration_error(labels, probabilities)

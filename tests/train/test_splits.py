@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from skinedge.errors import DatasetError
+from skinedge.model_file import read_model
 from skinedge.train.datasets import (
     LabelledImage,
     LabelledImages,
     open_dataset,
+    parse_dataset,
     split_by_lesion,
     write_split,
 )
@@ -119,3 +121,68 @@ def test_the_split_is_written_down(ham10000: Path, tmp_path: Path) -> None:
         for image in part.images
     ]
     assert {row["split"] for row in rows} == {"train", "validation", "test"}
+
+
+def patients(sick: int, healthy: int) -> LabelledImages:
+    """Patients with ten common lesions each, `sick` of them with a rare one too."""
+    images = []
+    for patient in range(sick + healthy):
+        for view in range(10):
+            name = f"{patient:03d}-{view}"
+            label = 0 if patient < sick and view == 3 else 1
+            images.append(LabelledImage(name, Path(name), label, f"IP_{patient}"))
+    return LabelledImages("patients", CLASSES, tuple(images), "patient")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_patients_are_split_by_what_is_rarest_in_them(seed: int) -> None:
+    data = patients(sick=20, healthy=180)
+    split = split_by_lesion(data, seed)
+    parts = split.parts().values()
+    assert sum(len(lesions(part)) for part in parts) == 200
+    assert set().union(*map(lesions, parts)) == lesions(data)
+    rare = [sum(image.label == 0 for image in part.images) for part in parts]
+    assert [abs(a - b) <= 1 for a, b in zip(rare, (14.6, 2.4, 3), strict=True)] == [True] * 3
+
+
+def test_every_image_of_a_patient_is_asked_about() -> None:
+    """They show different lesions; of a lesion only one image is."""
+    for part in split_by_lesion(patients(20, 100), seed=0).parts().values():
+        assert len(part.images) == 10 * len(lesions(part))
+
+
+def test_too_few_patients_of_a_class_are_refused() -> None:
+    with pytest.raises(DatasetError, match="patients: too few patients of rare for train"):
+        split_by_lesion(patients(2, 50), seed=0)
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(
+    not (REAL / "ham10000").is_dir(), reason="HAM10000 is not here, in ../shared/data/ham10000"
+)
+def test_ham10000_splits_as_it_did_for_the_shipped_model() -> None:
+    card = read_model(None, None).card
+    assert card is not None
+    split = split_by_lesion(open_dataset(REAL / "ham10000"), card["training"]["seed"])
+    assert split.digest() == card["training"]["split_sha256"]
+
+
+@pytest.mark.skipif(
+    not (REAL / "isic-metadata").is_dir(),
+    reason="ISIC's real tables are not here, in ../shared/data/isic-metadata",
+)
+def test_the_patients_of_the_real_isic2020_table_do_not_cross() -> None:
+    data = parse_dataset(REAL / "isic-metadata" / "isic2020_train.csv")[1].data
+    split = split_by_lesion(data, seed=1)
+    train, validation, test = map(lesions, split.parts().values())
+    assert train | validation | test == lesions(data)
+    assert len(train) + len(validation) + len(test) == 2_056
+    assert sum(len(part.images) for part in split.parts().values()) == 33_126
+    melanoma = data.classes.index("mel")
+    sick = [
+        len({i.lesion_id for i in part.images if i.label == melanoma})
+        for part in split.parts().values()
+    ]
+    assert [round(count / sum(sick), 2) for count in sick] == [0.73, 0.12, 0.15]

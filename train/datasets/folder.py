@@ -6,32 +6,39 @@ from pathlib import Path
 
 from skinedge.errors import DatasetError
 from skinedge.image import images_below
+from skinedge.lesion import CODES
 
-from .images import LabelledImage, LabelledImages
+from .images import LabelledImage, LabelledImages, Parsed, Problem
+from .layout import Layout
 
-__all__ = ["load"]
+__all__ = ["LAYOUT", "parse"]
 
 
-def load(root: Path, classes: tuple[str, ...]) -> LabelledImages:
-    """Load images from folders named after `classes` (upper or lower case).
+def parse(root: Path, classes: tuple[str, ...] = CODES) -> Parsed:
+    """Label images by folders named after `classes` (upper or lower case).
 
     Raises:
-        DatasetError: no such folder holds an image, or a folder is named after no class.
+        DatasetError: no folder holds an image.
     """
-    images = []
+    images, found = [], []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         files = images_below(folder)
         code = folder.name.lower()
         if files and code not in classes:
-            raise DatasetError(
-                f"{folder}: not a class of this model; folders are named: {', '.join(classes)}"
+            text = (
+                f"{folder.name}: not a class of this model; folders are named: {', '.join(classes)}"
             )
+            found.append(Problem("unknown diagnosis", folder.name, text))
+            continue
         for file in files:
             image_id = str(file.relative_to(root))
             images.append(LabelledImage(image_id, file, classes.index(code), image_id))
-    if not images:
+    if not images and not found:
         raise DatasetError(
             f"{root}: no labelled images; give HAM10000's folder, a folder with one CSV table "
             "(image_id,dx), or folders named after the classes"
         )
-    return LabelledImages(root.name, classes, tuple(images))
+    return Parsed(root, LabelledImages(root.name, classes, tuple(images)), tuple(found))
+
+
+LAYOUT = Layout("folder", "folders named after the classes", Path.is_dir, parse)

@@ -2,43 +2,51 @@
 
 `HAM10000_metadata.csv` (lesion_id, image_id, dx, ...) beside the folders
 `HAM10000_images_part_1` and `_part_2`. An optional folder `HAM10000_images_sharp` holds
-sharper copies of some of the images.
+sharper copies of some of the images, and `HAM10000_segmentations_lesion` masks of the lesions
+(Tschandl et al. 2020, doi:10.1038/s41591-020-0942-0).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from skinedge.errors import DatasetError
 from skinedge.lesion import CODES
 
-from .images import LabelledImage, LabelledImages, check_images
+from .files import Files, masks_below
+from .images import Parsed
+from .layout import Layout, parse_table
 from .tables import read_table
 
-__all__ = ["METADATA", "load"]
+__all__ = ["LAYOUT", "METADATA", "parse"]
 
 METADATA = "HAM10000_metadata.csv"
 
 
-def load(root: Path) -> LabelledImages:
-    """Load the set at `root`, ordered by image id.
+def parse(source: Path, _: tuple[str, ...] = CODES) -> Parsed:
+    """Label the images of `source`, the metadata table; its classes are the seven.
 
     Raises:
-        DatasetError: the table lacks a column, names an unknown diagnosis, names absent or
-            repeated images, or gives one lesion two diagnoses.
+        DatasetError: the table cannot be read, is empty or lacks a column.
     """
-    table = root / METADATA
+    root = source.parent
+    # Some copies hold the same part twice, in folders that differ in case: either will do.
     parts = sorted(root.glob("[Hh][Aa][Mm]10000_images_part_*"))
-    where = {path.stem: path for part in parts for path in part.glob("*.jpg")}
+    images = {path.stem: (path,) for part in parts for path in part.glob("*.jpg")}
     sharp = {path.stem: path for path in (root / "HAM10000_images_sharp").glob("*.jpg")}
-    images = []
-    for row in read_table(table, ("lesion_id", "image_id", "dx")):
-        image_id, lesion_id, dx = row["image_id"], row["lesion_id"], row["dx"].lower()
-        if dx not in CODES:
-            raise DatasetError(f"{table}: {image_id} has diagnosis {dx!r}, not one of {CODES}")
-        path = where.get(image_id, root / f"{image_id}.jpg")
-        images.append(
-            LabelledImage(image_id, path, CODES.index(dx), lesion_id, sharp.get(image_id))
-        )
-    check_images(table, CODES, images)
-    return LabelledImages("HAM10000", CODES, tuple(sorted(images, key=lambda i: i.image_id)))
+    masks = masks_below(root / "HAM10000_segmentations_lesion")
+    return parse_table(
+        read_table(source, ("lesion_id", "image_id", "dx")),
+        "HAM10000",
+        CODES,
+        "image_id",
+        lambda row: row["dx"].lower(),
+        Files(root, images, sharp, masks),
+    )
+
+
+LAYOUT = Layout(
+    "ham10000",
+    "HAM10000",
+    lambda source: source.name == METADATA,
+    parse,
+)

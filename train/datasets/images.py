@@ -1,16 +1,24 @@
-"""One value describes any labelled image set: paths, labels, lesion groups."""
+"""One value describes any labelled image set: paths, labels, groups; and what is wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from skinedge.errors import DatasetError
 
-__all__ = ["LabelledImage", "LabelledImages", "check_images"]
+__all__ = [
+    "LabelledImage",
+    "LabelledImages",
+    "Parsed",
+    "Problem",
+    "check_images",
+    "problems",
+]
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,9 @@ class LabelledImage:
         label: index into the set's classes.
         lesion_id: what splits must keep together; the image's own id where the set has none.
         sharp: a sharper copy of the same image, where the set has one.
+        mask: the lesion's outline as a 0/255 image, where the set has one.
+        attributes: what else the table knows, as text by name: `sex`, `age` (years), `site`,
+            `clinic`. A name is missing where the table has no value.
     """
 
     image_id: str
@@ -30,6 +41,8 @@ class LabelledImage:
     label: int
     lesion_id: str
     sharp: Path | None = None
+    mask: Path | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def sharpest(self) -> Path:
@@ -39,11 +52,20 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """A labelled set: its name, class codes in label order, and its images."""
+    """A labelled set.
+
+    Attributes:
+        name: what messages call it.
+        classes: codes in label order.
+        images: all of them.
+        group: what `lesion_id` names: a "lesion", whose images are views of one thing and have
+            one diagnosis; or a "patient" or "group", whose images may have several.
+    """
 
     name: str
     classes: tuple[str, ...]
     images: tuple[LabelledImage, ...]
+    group: str = "lesion"
 
     def labels(self) -> np.ndarray:
         """int64 `[n]`, indices into `classes`."""
@@ -51,32 +73,76 @@ class LabelledImages:
 
     def having(self, images: Iterable[LabelledImage]) -> LabelledImages:
         """The same set with only these images."""
-        return LabelledImages(self.name, self.classes, tuple(images))
+        return replace(self, images=tuple(images))
+
+    def groups(self) -> dict[str, list[LabelledImage]]:
+        """Images by `lesion_id`, each in the set's order."""
+        groups: dict[str, list[LabelledImage]] = defaultdict(list)
+        for image in self.images:
+            groups[image.lesion_id].append(image)
+        return dict(groups)
 
 
-def check_images(table: Path, classes: tuple[str, ...], images: Iterable[LabelledImage]) -> None:
-    """Check what every table must hold.
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a set.
 
-    Raises:
-        DatasetError: an image is named twice or is not there, or a lesion has two diagnoses.
+    Attributes:
+        kind: what to count it by.
+        subject: the image or group.
+        text: one line for people.
+        harmless: worth knowing, but it spoils neither a split nor a label.
+    """
+
+    kind: str
+    subject: str
+    text: str
+    harmless: bool = False
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a layout made of a table or folder: the images it labels, and what it could not take."""
+
+    source: Path
+    data: LabelledImages
+    problems: tuple[Problem, ...] = ()
+
+
+def problems(data: LabelledImages) -> Iterator[Problem]:
+    """Everything wrong with a set that needs no image opened.
+
+    An image named twice, a lesion with several diagnoses (a patient may have them), an image
+    that is not there.
     """
     seen: set[str] = set()
-    label_of: dict[str, int] = {}
-    absent = []
-    for image in images:
+    for image in data.images:
         if image.image_id in seen:
-            raise DatasetError(f"{table}: names {image.image_id} twice")
+            yield Problem("named twice", image.image_id, f"names {image.image_id} twice")
         seen.add(image.image_id)
-        label = label_of.setdefault(image.lesion_id, image.label)
-        if label != image.label:
-            raise DatasetError(
-                f"{table}: lesion {image.lesion_id} has two diagnoses, "
-                f"{classes[label]} and {classes[image.label]}"
-            )
+    for lesion, images in data.groups().items() if data.group == "lesion" else ():
+        codes = list(dict.fromkeys(data.classes[image.label] for image in images))
+        if len(codes) > 1:
+            count = "two" if len(codes) == 2 else str(len(codes))
+            text = f"lesion {lesion} has {count} diagnoses, {' and '.join(codes)}"
+            yield Problem("several diagnoses", lesion, text)
+    for image in data.images:
         if not image.path.is_file():
-            absent.append(image.image_id)
-    if absent:
-        raise DatasetError(
-            f"{table}: names {len(absent)} images that are not there, {absent[0]} first; "
-            "unpack the missing image archive beside it"
-        )
+            yield Problem("missing", image.image_id, f"{image.image_id} is not there")
+
+
+def check_images(parsed: Parsed) -> LabelledImages:
+    """The parsed set, if nothing is wrong with it.
+
+    Raises:
+        DatasetError: the first problem; absent images are counted.
+    """
+    found = [*parsed.problems, *problems(parsed.data)]
+    if not found:
+        return parsed.data
+    if found[0].kind != "missing":
+        raise DatasetError(f"{parsed.source}: {found[0].text}")
+    raise DatasetError(
+        f"{parsed.source}: names {len(found)} images that are not there, {found[0].subject} "
+        "first; unpack the missing image archive beside it"
+    )

@@ -4,25 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from ..augment import Augmentation
+from ..mix import Mixing
 from ..zoo.spec import ModelSpec
+from .loss import Loss
 
-__all__ = ["Recipe", "Stage"]
+__all__ = ["Published", "Recipe", "Stage"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a system's authors report: a reference, never a result of ours.
+
+    Attributes:
+        citation: where.
+        figures: metric and value, as they name it.
+        data: the set the figures are of.
+        parameters: of their network, where they or Keras give the number.
+        differences: what this recipe does otherwise than they did, one sentence each.
+    """
+
+    citation: str
+    figures: tuple[tuple[str, float], ...]
+    data: str
+    parameters: int | None = None
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of training at one input size, with its own warm-up and cosine.
+    """A stretch of training at one input size, with its own schedule.
 
     Attributes:
         input_size: side of the square input, pixels.
         epochs: at most so many.
-        learning_rate: AdamW's peak, after half an epoch of warm-up.
-        final_learning_rate: where the cosine ends.
+        learning_rate: the peak.
+        final_learning_rate: where the cosine ends; the floor of `plateau`.
         ema_momentum: of an exponential moving average of the weights, which is then what is
             validated and kept; 0 keeps the weights themselves.
+        schedule: `cosine` after a warm-up; `plateau`: divided by `plateau_factor` when the
+            validation score has not risen for `plateau_patience` epochs; or `constant`.
+        warm_up: epochs over which the rate climbs to its peak; with `cosine`.
+        plateau_factor: what the rate is divided by.
+        plateau_patience: epochs without a rise.
+        trains: `all`, or `head`: attention blocks and the last layer, the backbone frozen.
     """
 
     input_size: int
@@ -30,6 +57,11 @@ class Stage:
     learning_rate: float
     final_learning_rate: float
     ema_momentum: float = 0.0
+    schedule: str = "cosine"
+    warm_up: float = 0.5
+    plateau_factor: float = 5.0
+    plateau_patience: int = 3
+    trains: str = "all"
 
 
 @dataclass(frozen=True)
@@ -39,16 +71,24 @@ class Recipe:
     Attributes:
         name: what `skinedge train` calls it.
         source: where it comes from, for people.
+        task: a row of `train.tasks.TASKS`: the classes, and how a dataset's labels become them.
         spec: the network; its input size is the last stage's.
         stages: in order; each continues from the best epoch of the one before.
-        images_per_epoch: draws, with replacement.
+        images_per_epoch: draws, with replacement; 0 is as many as there are images.
         batch_size: images per step.
         sampling_power: a class is drawn with probability proportional to (lesions) ** power.
         sharp_share: probability that a lesion with a sharp copy shows it.
-        label_smoothing: 0 to 1.
+        loss: what is minimised.
+        optimizer: `adamw`, or `adam` (whose weight decay is 0).
         weight_decay: AdamW's.
+        epsilon: Adam's and AdamW's.
         patience: epochs without a better validation score before a stage stops.
         augmentation: how views vary.
+        mixing: whether views are mixed with each other.
+        test_views: views of each image averaged in the evaluation of a run: 1, or 8 flips and
+            turns. A deployed file always sees one.
+        folds: of cross-validation that the authors used; 1 is a hold-out split.
+        published: what its authors report.
     """
 
     name: str
@@ -59,15 +99,26 @@ class Recipe:
     batch_size: int
     sampling_power: float
     sharp_share: float
-    label_smoothing: float
-    weight_decay: float
+    loss: Loss
     patience: int
-    augmentation: Augmentation
+    task: str = "ham10000"
+    optimizer: str = "adamw"
+    weight_decay: float = 0.0
+    epsilon: float = 1e-7
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    mixing: Mixing = field(default_factory=Mixing)
+    test_views: int = 1
+    folds: int = 1
+    published: Published | None = None
 
     def spec_at(self, stage: Stage) -> ModelSpec:
         """The network as this stage sees it."""
         return replace(self.spec, input_size=stage.input_size)
 
     def digest(self) -> str:
-        """sha256 of the recipe as sorted JSON."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """sha256 over all that decides the training, as sorted JSON; words for people left out."""
+        decides = {key: value for key, value in asdict(self).items() if key not in NOT_DIGESTED}
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+NOT_DIGESTED = ("name", "source", "published", "test_views", "folds")

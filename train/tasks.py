@@ -1,0 +1,52 @@
+"""What a model is asked: its classes, and which diagnosis of a dataset counts as which class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skinedge.lesion import CODES
+
+from .datasets.images import LabelledImages
+from .datasets.isic2019 import WITH_UNKNOWN
+from .datasets.labels import KERATOSIS_OR_REST, MALIGNANCY, MELANOMA_OR_REST, relabel
+
+__all__ = ["TASKS", "Task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A row of the table.
+
+    Attributes:
+        classes: label codes, in output order.
+        becomes: what each code of a dataset becomes, None leaves its images out; others keep
+            theirs.
+        question: for people.
+    """
+
+    classes: tuple[str, ...]
+    becomes: Mapping[str, str | None]
+    question: str
+
+    def ask(self, data: LabelledImages) -> LabelledImages:
+        """The same images, labelled for this task.
+
+        Raises:
+            UsageError: the set has a diagnosis that this task has no class for.
+            DatasetError: no image is left.
+        """
+        return relabel(data, self.becomes, self.classes)
+
+
+TASKS = {
+    "ham10000": Task(CODES, {"ak": "akiec", "sk": "bkl"}, "seven diagnoses of HAM10000"),
+    "isic2019": Task(
+        WITH_UNKNOWN, {"akiec": "ak", "sk": "bkl"}, "eight diagnoses of ISIC 2019, and unknown"
+    ),
+    "melanoma": Task(("mel", "rest"), MELANOMA_OR_REST, "melanoma against the rest"),
+    "keratosis": Task(
+        ("rest", "sk"), {**KERATOSIS_OR_REST, "bkl": "sk"}, "seborrhoeic keratosis against the rest"
+    ),
+    "malignancy": Task(("benign", "malignant"), MALIGNANCY, "malignant against benign"),
+}

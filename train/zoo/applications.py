@@ -1,0 +1,149 @@
+"""Backbones of `keras.applications`, flat, with attention between their stages.
+
+Keras builds the network; cloning it layer by layer renames what Keras numbers by the session,
+leaves the in-graph preprocessing out, and calls back after each stage. A frozen 1x1 convolution
+named `statistics` takes our input to the values the backbone was trained on, so that padding
+pads with the right zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from skinedge.errors import UsageError
+
+from .spec import PIXEL_SCALE, PIXEL_ZERO
+
+__all__ = ["Application", "application", "named_weights", "statistics"]
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
+IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225])
+CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68])
+PREPROCESSING = ("Rescaling", "Normalization")
+
+
+@dataclass(frozen=True)
+class Application:
+    """A network of `keras.applications`.
+
+    Attributes:
+        constructor: its name there.
+        mode: how its ImageNet weights want pixels, as in Keras' `imagenet_utils`: `tf` is
+            [-1, 1], `torch` standardised RGB, `caffe` BGR minus its mean.
+        stage_ends: the layer that ends each stage, separated by blanks.
+        options: further arguments of the constructor.
+    """
+
+    constructor: str
+    mode: str
+    stage_ends: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def create(self, keras: ModuleType, size: int, weights: str | None) -> Any:
+        """The network as Keras has it, without its classifier.
+
+        Raises:
+            UsageError: it cannot take this input size, or these weights.
+        """
+        constructor = getattr(keras.applications, self.constructor)
+        shape = (size, size, 3)
+        options = dict(self.options)
+        try:
+            return constructor(include_top=False, weights=weights, input_shape=shape, **options)
+        except ValueError as error:
+            raise UsageError(f"{self.constructor}: {error}") from error
+
+
+def statistics(mode: str) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel `[1, 1, 3, 3]` and bias `[3]`, float32, from our input to a mode's values.
+
+    Our input is (pixel - 127) / 128, so pixel = 128 x + 127.
+    """
+    if mode == "caffe":
+        matrix, offset = np.eye(3)[::-1], -CAFFE_MEAN_BGR
+    elif mode == "torch":
+        matrix = np.diag(1 / (255 * IMAGENET_DEVIATION))
+        offset = -IMAGENET_MEAN / IMAGENET_DEVIATION
+    else:
+        matrix, offset = np.eye(3) / 127.5, -np.ones(3)
+    bias = matrix.sum(axis=0) * PIXEL_ZERO + offset
+    return (matrix / PIXEL_SCALE)[None, None].astype(np.float32), bias.astype(np.float32)
+
+
+def _is_preprocessing(layer: Any) -> bool:
+    return type(layer).__name__ in PREPROCESSING
+
+
+def _stable_names(network: Any) -> dict[str, str]:
+    """Layer names as Keras gave them -> the same in every session."""
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for layer in network.layers:
+        automatic = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
+        if re.fullmatch(rf"{automatic}(_\d+)?", layer.name.replace("2_d", "2d")):
+            counts[automatic] = counts.get(automatic, 0) + 1
+            names[layer.name] = f"{automatic}{counts[automatic]}"
+        else:
+            names[layer.name] = layer.name
+    return names
+
+
+def application(
+    keras: ModuleType, row: Application, size: int, attend: Callable[[Any, str], Any]
+) -> tuple[Any, Any]:
+    """Build a backbone with random weights; see `named_weights` for ImageNet's.
+
+    Returns:
+        (input `[n, size, size, 3]`, features `[n, h, w, c]`).
+    """
+    source = row.create(keras, size, weights=None)
+    names = _stable_names(source)
+    stage_of = {layer: f"stage{stage}" for stage, layer in enumerate(row.stage_ends.split(), 1)}
+    pixels = keras.Input((size, size, 3), name="pixels")
+    kernel, bias = statistics(row.mode)
+    adapted = keras.layers.Conv2D(
+        3,
+        1,
+        kernel_initializer=keras.initializers.Constant(kernel),
+        bias_initializer=keras.initializers.Constant(bias),
+        trainable=False,
+        name="statistics",
+    )(pixels)
+
+    def renamed(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):
+            return type(layer).from_config(layer.get_config())
+        return type(layer).from_config({**layer.get_config(), "name": names[layer.name]})
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if _is_preprocessing(layer):
+            return args[0]
+        if args[0] is pixels:
+            args = (adapted, *args[1:])
+        y = layer(*args, **kwargs)
+        place = stage_of.get(layer.name)
+        return attend(y, place) if place else y
+
+    clone = keras.models.clone_model(
+        source, input_tensors=pixels, clone_function=renamed, call_function=call
+    )
+    return pixels, attend(clone.outputs[0], "final")
+
+
+def named_weights(
+    keras: ModuleType, row: Application, size: int, weights: str
+) -> dict[str, list[np.ndarray]]:
+    """ImageNet weights by our layer names: `weights` is `imagenet` or a file that Keras reads."""
+    source = row.create(keras, size, weights)
+    names = _stable_names(source)
+    return {
+        names[layer.name]: layer.get_weights()
+        for layer in source.layers
+        if layer.weights and not _is_preprocessing(layer)
+    }
