@@ -23,20 +23,16 @@ from typing import Any
 
 import keras
 import numpy as np
-from scipy.special import softmax
 
 from skinedge.benchmarks.command import as_command
+from skinedge.benchmarks.prior_free import METRICS, equal_prior_logits, metrics, require_alike
 from skinedge.errors import RunError
-from skinedge.lesion import CODES
 from skinedge.train import runs
 from skinedge.train.batches import lesion_prior, load_pixels, normalise
-from skinedge.train.calibrate import Calibration
 from skinedge.train.datasets import Split, open_dataset
-from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
 
 __all__ = ["ablate", "with_maps"]
 
-MELANOMA = CODES.index("mel")
 AFTER_THE_MAP = ("attention_grid", "attention_scale", "attention_gamma")
 
 
@@ -60,30 +56,22 @@ def with_maps(model: Any) -> tuple[Any, Any]:
     return before, keras.Model([x, attention], y)
 
 
-def _metrics(labels: np.ndarray, logits: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    natural = softmax(logits + np.log(prior), axis=1)
-    melanoma = auroc(labels == MELANOMA, natural[:, MELANOMA])
-    return np.array([balanced_accuracy(labels, logits), macro_auroc(labels, natural), melanoma])
-
-
 def _intervals(
-    labels: np.ndarray, full: np.ndarray, other: np.ndarray, prior: np.ndarray, draws: int
+    labels: np.ndarray, full: np.ndarray, other: np.ndarray, log_prior: np.ndarray, draws: int
 ) -> np.ndarray:
     """95 % intervals of metric(other) - metric(full), lesions resampled: `[2, 3]`."""
     rng = np.random.default_rng(0)
     differences = []
     for _ in range(draws):
         chosen = rng.integers(len(labels), size=len(labels))
-        ours = _metrics(labels[chosen], full[chosen], prior)
-        differences.append(_metrics(labels[chosen], other[chosen], prior) - ours)
+        ours = metrics(labels[chosen], full[chosen], log_prior)
+        differences.append(metrics(labels[chosen], other[chosen], log_prior) - ours)
     return np.percentile(differences, (2.5, 97.5), axis=0)
 
 
 def _equal_prior_logits(model: Any, inputs: Any, run: runs.Run) -> np.ndarray:
-    """The logits before `calibrate.fold`: float64 `[n, classes]`."""
     outputs = model.predict(inputs, verbose=0)
-    logits = outputs[0] if isinstance(outputs, list) else outputs
-    return Calibration(**run.describe()["calibration"]).equal_prior(logits)
+    return equal_prior_logits(outputs[0] if isinstance(outputs, list) else outputs, run)
 
 
 def ablate(
@@ -92,11 +80,11 @@ def ablate(
     """Equal-prior logits of each variant on the test split: name -> float64 `[n, classes]`.
 
     Raises:
-        RunError: the run has no attention map, or has not finished.
+        RunError: the run has no Soft-Attention, or has not finished.
     """
     model = runs.load(run)
-    if len(model.outputs) < 2:
-        raise RunError(f"{run.folder}: was trained without attention; there is nothing to ablate")
+    if not any(layer.name == "attention_heads" for layer in model.layers):
+        raise RunError(f"{run.folder}: has no Soft-Attention on its last feature map to ablate")
     before, after = with_maps(model)
     pixels = normalise(load_pixels(split.test.images, model.inputs[0].shape[1]))
     features, maps = before.predict(pixels, verbose=0)
@@ -119,19 +107,6 @@ def ablate(
     return logits
 
 
-def _require_same_but_attention(run: runs.Run, without: runs.Run) -> None:
-    def essence(described: dict[str, Any]) -> tuple[Any, ...]:
-        recipe = described["recipe"]
-        spec = {**recipe["spec"], "attention": None}
-        return described["seed"], described["split_sha256"], {**recipe, "spec": spec}
-
-    if essence(run.describe()) != essence(without.describe()):
-        raise RunError(
-            f"{without.folder}: differs from {run.folder} in more than attention; train it by the "
-            "same recipe and seed with --attention none"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
@@ -145,18 +120,17 @@ def main() -> None:
     split = runs.split_of(run, data)
     without = runs.Run(arguments.without) if arguments.without else None
     if without:
-        _require_same_but_attention(run, without)
+        require_alike([run, without], seed=True)
     variants = ablate(run, split, without)
-    labels, prior = split.test.labels(), lesion_prior(split.train)
+    labels, log_prior = split.test.labels(), np.log(lesion_prior(split.train))
     full = variants["as trained"]
     rows = {}
     for name, logits in variants.items():
-        low, high = _intervals(labels, full, logits, prior, arguments.draws)
-        names = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
-        values = _metrics(labels, logits, prior)
+        low, high = _intervals(labels, full, logits, log_prior, arguments.draws)
+        values = metrics(labels, logits, log_prior)
         rows[name] = {
             key: {"value": float(v), "difference_interval": [float(a), float(b)]}
-            for key, v, a, b in zip(names, values, low, high, strict=True)
+            for key, v, a, b in zip(METRICS, values, low, high, strict=True)
         }
         rows[name]["same_class"] = float((logits.argmax(1) == full.argmax(1)).mean())
     if arguments.json:

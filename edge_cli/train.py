@@ -90,8 +90,7 @@ def train(
         bool,
         typer.Option(
             "--data-parallel",
-            help="Share each batch among all devices, and all processes that "
-            "KERAS_DISTRIBUTION_JOB_ADDRESSES names. Needs KERAS_BACKEND=jax.",
+            help="Share each batch among all GPUs of this machine. Needs KERAS_BACKEND=jax.",
         ),
     ] = False,
 ) -> None:
@@ -127,7 +126,7 @@ def train(
     split = partition(images)
 
     if data_parallel:
-        station("train.devices", "train").share_batches()
+        station("train.devices", "train").share_batches(chosen.batch_size)
     fit = station("train.fit", "train")
     runs = station("train.runs", "train")
     distill = station("train.distill", "train")

@@ -1,14 +1,10 @@
-"""Training on several GPUs or machines: Keras' own data parallelism, set up once.
+"""Training on several GPUs of one machine: Keras' own data parallelism, set up once.
 
 Every device holds the whole network and takes a share of each batch. Keras implements this for
-JAX. For several machines start the same command on each, with
-`KERAS_DISTRIBUTION_JOB_ADDRESSES`, `KERAS_DISTRIBUTION_NUM_PROCESSES` and
-`KERAS_DISTRIBUTION_PROCESS_ID` set.
+JAX.
 """
 
 from __future__ import annotations
-
-import os
 
 import keras
 
@@ -16,22 +12,18 @@ from skinedge.errors import UsageError
 
 __all__ = ["share_batches"]
 
-ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 
-
-def share_batches() -> int:
+def share_batches(batch_size: int) -> int:
     """Share batches among all devices from here on; returns how many there are.
 
     Raises:
-        UsageError: the backend is not JAX.
+        UsageError: the backend is not JAX, or the batch does not divide among the devices.
     """
-    if keras.backend.backend() != "jax":
-        raise UsageError(
-            f"--data-parallel works with KERAS_BACKEND=jax, not {keras.backend.backend()}"
-        )
-    if os.environ.get(ADDRESSES):
-        keras.distribution.initialize()
+    backend = keras.backend.backend()
+    if backend != "jax":
+        raise UsageError(f"--data-parallel works with KERAS_BACKEND=jax, not {backend}")
     devices = keras.distribution.list_devices()
-    # Every process draws the same batch from the same seed; Keras takes each one's share of it.
+    if batch_size % len(devices):
+        raise UsageError(f"a batch of {batch_size} does not divide among {len(devices)} devices")
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     return len(devices)

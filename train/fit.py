@@ -255,7 +255,9 @@ def train(
             f"{split.train.name} is labelled {', '.join(split.train.classes)}"
         )
     description = _describe(recipe, split, seed, partition, options)
-    # What can be wrong with the recipe is found before anything is written.
+    # What can be wrong with recipe or teachers is found before anything is written.
+    for teacher in options.teachers:
+        load_teacher(Run(teacher), split)
     build(recipe.spec_at(recipe.stages[0]), keras)
     if options.weights == "imagenet":
         require_weights(recipe.spec.backbone)

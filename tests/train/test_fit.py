@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,13 @@ from skinedge.train import fit, runs
 from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.datasets.splits import Split
 from skinedge.train.evaluate import report
+from skinedge.train.mix import Mixing
+from skinedge.train.partition import Partition
+from skinedge.train.recipes import Loss, Recipe, Stage
+from skinedge.train.zoo.build import build
+from skinedge.train.zoo.placement import placed
 from skinedge.train.zoo.spec import Placed
+from skinedge.train.zoo.weights import load_imagenet
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +95,103 @@ def test_resume_gives_what_an_unbroken_run_gives(
     for ours, theirs in zip(runs.load(resumed).get_weights(), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
     assert len(resumed.log.read_text().splitlines()) == len(unbroken.log.read_text().splitlines())
+
+
+def staged(**changes: Any) -> Recipe:
+    """Frozen backbone first, then a plateau; another block, loss and optimizer than TINY."""
+    return replace(
+        TINY,
+        spec=replace(TINY.spec, attention=placed("cbam", TINY.spec.backbone), input_size=32),
+        stages=(
+            Stage(32, 1, 1e-2, 1e-2, schedule="constant", trains="head"),
+            Stage(32, 2, 1e-3, 1e-5, schedule="plateau", plateau_patience=1),
+        ),
+        loss=Loss("focal", class_weights="inverse-frequency"),
+        optimizer="adam",
+        weight_decay=0.0,
+        mixing=Mixing(mixup_alpha=0.2, cutmix_alpha=1.0, probability=0.5),
+        **changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def taught(
+    unbroken: runs.Run, split: Split, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[runs.Run, fit.Options]:
+    options = fit.Options(teachers=(unbroken.folder,), precision="bfloat16")
+    folder = tmp_path_factory.mktemp("runs") / "taught"
+    return fit.train(staged(), split, folder, seed=1, options=options), options
+
+
+def test_the_first_stage_leaves_the_backbone_alone(taught: tuple[runs.Run, fit.Options]) -> None:
+    run, _ = taught
+    recipe = staged()
+    fresh = build(recipe.spec, keras)
+    load_imagenet(fresh, recipe.spec.backbone)
+    before = {layer.name: layer.get_weights() for layer in fresh.layers}
+    fresh.load_weights(run.stage_weights(0))
+    for layer in fresh.layers:
+        pairs = list(zip(layer.get_weights(), before[layer.name], strict=True))
+        same = all(np.array_equal(ours, theirs) for ours, theirs in pairs)
+        if layer.name == "logits":
+            assert not same
+        elif not layer.name.startswith("attention"):
+            assert same, layer.name
+
+
+def test_a_taught_run_says_so_and_is_float32(taught: tuple[runs.Run, fit.Options]) -> None:
+    run, _ = taught
+    described = run.describe()
+    assert described["teachers"] == [TINY.digest()]
+    assert described["distillation"]["share"] == 0.5
+    assert described["precision"] == "bfloat16"
+    model = runs.load(run)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert not any("teacher" in layer.name for layer in model.layers)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_taught_run_resumes(
+    taught: tuple[runs.Run, fit.Options],
+    split: Split,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unbroken_run, options = taught
+    with monkeypatch.context() as patch:
+        _kill_after(2, patch)
+        with pytest.raises(Killed):
+            fit.train(staged(), split, tmp_path / "run", seed=1, options=options)
+    with pytest.raises(RunError, match="teachers differs"):
+        fit.train(staged(), split, tmp_path / "run", 1, True, options=replace(options, teachers=()))
+    resumed = fit.train(staged(), split, tmp_path / "run", seed=1, resume=True, options=options)
+    expected = runs.load(unbroken_run).get_weights()
+    for ours, theirs in zip(runs.load(resumed).get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-3)  # bfloat16 computation
+
+
+def test_a_teacher_of_another_split_is_refused(
+    unbroken: runs.Run, ham10000: Path, tmp_path: Path
+) -> None:
+    other = split_by_lesion(open_dataset(ham10000), seed=2)
+    options = fit.Options(teachers=(unbroken.folder,))
+    with pytest.raises(RunError, match="trained on another split"):
+        fit.train(staged(), other, tmp_path / "run", seed=1, options=options)
+
+
+def test_a_dataset_of_other_classes_is_refused(ham10000: Path, tmp_path: Path) -> None:
+    split = Partition("melanoma")(open_dataset(ham10000))
+    with pytest.raises(UsageError, match=r"tiny answers for akiec.*labelled mel, rest"):
+        fit.train(TINY, split, tmp_path / "run", seed=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_views_are_a_mean_of_views(unbroken: runs.Run, split: Split) -> None:
+    model = runs.load(unbroken)
+    one, eight = (runs.ask_keras(model, split.test, views) for views in (1, 8))
+    np.testing.assert_allclose(eight.probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(one.attention, eight.attention)
+    assert np.abs(one.probabilities - eight.probabilities).max() > 1e-6
 
 
 def test_another_run_is_not_resumed(unbroken: runs.Run, split: Split) -> None:

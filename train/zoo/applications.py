@@ -80,17 +80,23 @@ def _is_preprocessing(layer: Any) -> bool:
     return type(layer).__name__ in PREPROCESSING
 
 
+def _snake_case(name: str) -> str:
+    """How Keras names a layer of this class by itself: `ReLU` -> `re_lu`, `Conv2D` -> `conv2d`."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
 def _stable_names(network: Any) -> dict[str, str]:
-    """Layer names as Keras gave them -> the same in every session."""
+    """Names of layers and operations as Keras gave them -> the same in every session."""
     names: dict[str, str] = {}
     counts: dict[str, int] = {}
-    for layer in network.layers:
-        automatic = re.sub(r"(?<!^)(?=[A-Z][a-z])", "_", type(layer).__name__).lower()
-        if re.fullmatch(rf"{automatic}(_\d+)?", layer.name.replace("2_d", "2d")):
+    for operation in network.operations:
+        automatic = _snake_case(type(operation).__name__)
+        if re.fullmatch(rf"{automatic}(_\d+)?", operation.name):
             counts[automatic] = counts.get(automatic, 0) + 1
-            names[layer.name] = f"{automatic}{counts[automatic]}"
+            names[operation.name] = f"{automatic}{counts[automatic]}"
         else:
-            names[layer.name] = layer.name
+            names[operation.name] = operation.name
     return names
 
 
@@ -117,8 +123,6 @@ def application(
     )(pixels)
 
     def renamed(layer: Any) -> Any:
-        if not isinstance(layer, keras.layers.Layer):
-            return type(layer).from_config(layer.get_config())
         return type(layer).from_config({**layer.get_config(), "name": names[layer.name]})
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:

@@ -51,4 +51,7 @@ def build(spec: ModelSpec, keras: ModuleType) -> Any:
     x = layers.Dropout(spec.dropout, name="dropout")(x)
     logits = layers.Dense(len(spec.classes), name="logits")(x)
     name = f"{spec.backbone}_{spec.attention_name()}".replace("-", "_").replace("+", "_")
-    return keras.Model(pixels, [logits, *attend.maps[-1:]], name=name)
+    try:
+        return keras.Model(pixels, [logits, *attend.maps[-1:]], name=name)
+    except ValueError as error:  # two layers of one name: CBAM has a spatial block within
+        raise UsageError(f"{spec.attention_name()} do not go together at one place") from error

@@ -8,6 +8,7 @@ reads them from a file.
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,20 +95,22 @@ def load_imagenet(model: Any, backbone: str, path: Path | None = None) -> None:
 
 
 def _load_application(model: Any, backbone: str, path: Path | None) -> None:
+    if path is not None and not path.is_file():
+        raise ModelFileError(f"{path}: no such file of ImageNet weights")
     network = BACKBONES[backbone].network
     size = model.inputs[0].shape[1]
     try:
         weights = named_weights(keras, network, size, str(path or "imagenet"))
         for name, arrays in weights.items():
             model.get_layer(name).set_weights(arrays)
-    except OSError as error:  # urllib's errors are among them
+    except Exception as error:  # Keras wraps a failed download in a bare Exception
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if path is not None:
+            raise ModelFileError(f"{path}: these weights are not {backbone}'s: {reason}") from error
         raise ModelFileError(
-            f"cannot get ImageNet weights for {backbone}: {error}; give their file with "
+            f"cannot get ImageNet weights for {backbone}: {reason}; give their file with "
             "--weights FILE, or train from random weights with --weights none"
         ) from error
-    except Exception as error:  # Keras wraps a failed download in a bare Exception
-        reason = str(error).splitlines()[0]
-        raise ModelFileError(f"cannot load ImageNet weights for {backbone}: {reason}") from error
 
 
 def _load_lite(model: Any, backbone: str, path: Path) -> None:
@@ -116,16 +119,21 @@ def _load_lite(model: Any, backbone: str, path: Path) -> None:
     After an attention block that concatenates, the head reads plain and attended features; its
     kernel is then zero for the plain half and the ImageNet kernel for the attended half. With a
     uniform map the head computes exactly what it did on ImageNet, and all it reads at first has
-    passed through the map. A 1000-class `logits` layer gets the ImageNet classifier.
+    passed through the map. Where the attended half starts faint, as published, it is the other
+    way round: a head that read it alone would answer zero for every picture. A 1000-class
+    `logits` layer gets the ImageNet classifier.
     """
     state = load_state_dict(path)
+    gammas = [layer for layer in model.layers if re.fullmatch(r"attention\w*_gamma", layer.name)]
+    faint = any(gamma.get_weights()[0].item() < 1 for gamma in gammas)
     try:
         for conv, norm, prefix in _layer_pairs(state):
             depthwise = prefix.endswith("depth")
             layer = model.get_layer(f"{prefix}_dw" if depthwise else f"{prefix}_conv")
             kernel = _kernel(state[f"{conv}.weight"], depthwise)
-            plain = layer.get_weights()[0].shape[2] - kernel.shape[2]
-            layer.set_weights([np.pad(kernel, ((0, 0), (0, 0), (plain, 0), (0, 0)))])
+            more = layer.get_weights()[0].shape[2] - kernel.shape[2]
+            zeros = (0, more) if faint else (more, 0)
+            layer.set_weights([np.pad(kernel, ((0, 0), (0, 0), zeros, (0, 0)))])
             statistics = ("weight", "bias", "running_mean", "running_var")
             model.get_layer(f"{prefix}_bn").set_weights([state[f"{norm}.{s}"] for s in statistics])
         logits = model.get_layer("logits")

@@ -1,0 +1,54 @@
+"""Compare runs without the class prior that each chose for itself on its validation split.
+
+Balanced accuracy is that of equal priors, AUROC that of the natural ones, for every run alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from skinedge.errors import RunError
+from skinedge.lesion import CODES
+from skinedge.train.calibrate import Calibration
+from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
+from skinedge.train.runs import Run
+
+__all__ = ["METRICS", "equal_prior_logits", "metrics", "require_alike"]
+
+METRICS = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
+MELANOMA = CODES.index("mel")
+
+
+def equal_prior_logits(shipped: np.ndarray, run: Run) -> np.ndarray:
+    """The logits before `calibrate.fold`: float64 `[n, classes]`."""
+    return Calibration(**run.describe()["calibration"]).equal_prior(shipped)
+
+
+def metrics(labels: np.ndarray, logits: np.ndarray, log_prior: np.ndarray) -> np.ndarray:
+    """`METRICS` of equal-prior logits `[n, classes]`: float64 `[3]`."""
+    natural = softmax(logits + log_prior, axis=1)
+    melanoma = auroc(labels == MELANOMA, natural[:, MELANOMA])
+    return np.array([balanced_accuracy(labels, logits), macro_auroc(labels, natural), melanoma])
+
+
+def _but_attention(run: Run) -> tuple[Any, ...]:
+    described = run.describe()
+    recipe = described["recipe"]
+    spec = {**recipe["spec"], "attention": None}
+    return described["split_sha256"], {**recipe, "spec": spec}
+
+
+def require_alike(runs: Sequence[Run], seed: bool = False) -> None:
+    """RunError unless the runs differ in attention and, if `seed` is False, in seed alone."""
+    first = runs[0]
+    for other in runs[1:]:
+        alike = _but_attention(other) == _but_attention(first)
+        if not alike or (seed and other.describe()["seed"] != first.describe()["seed"]):
+            raise RunError(
+                f"{other.folder}: differs from {first.folder} in more than attention; train it by "
+                "the same recipe, split and seed with --attention"
+            )
