@@ -28,7 +28,7 @@ class Distillation:
     Attributes:
         share: of the loss that is the teacher's, 0 to 1; the labels have the rest.
         temperature: softens both answers.
-        map_weight: of the attention transfer, where student and teacher both have a map.
+        map_weight: of the attention transfer, where all teachers have the student's block.
     """
 
     share: float = 0.5

@@ -122,12 +122,18 @@ class _Trainer:
         how = self.options.distillation
         teachers = [load_teacher(Run(folder), self.split) for folder in self.options.teachers]
         trained, compares_maps = with_teachers(model, teachers)
+        # A gate and a softmax over positions are not on one scale: like is compared with like.
+        attention = [asdict(placed) for placed in self.recipe.spec.attention]
+        compares_maps &= all(
+            Run(folder).describe()["recipe"]["spec"]["attention"] == attention
+            for folder in self.options.teachers
+        )
         reading = equal_prior(self.recipe.loss, prior, counts)
         losses = {"answers": Distilled(loss, how.share, how.temperature, reading)}
         weights = {"answers": 1.0}
         if compares_maps and how.map_weight > 0:
             losses["maps"], weights["maps"] = MapTransfer(), how.map_weight
-        elif compares_maps:
+        else:
             trained = keras.Model(trained.inputs, {"answers": trained.output["answers"]})
         return trained, losses, weights
 

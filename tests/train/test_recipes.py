@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import keras
 import pytest
+import recipe_pages
 from typer.testing import CliRunner
 
 from skinedge.edge_cli.main import app
@@ -80,3 +81,7 @@ def test_the_command_lists_and_shows() -> None:
     assert json.loads(shown.output)["spec"]["backbone"] == "efficientnet-b3"
     unknown = runner.invoke(app, ["recipes", "magic"])
     assert "unknown recipe 'magic'" in str(unknown.exception)
+
+
+def test_the_page_in_the_docs_is_current() -> None:
+    assert recipe_pages.PAGE.read_text(encoding="utf-8") == recipe_pages.text()

@@ -22,7 +22,7 @@ EDGE = Recipe(
     spec=ModelSpec("efficientnet-lite2", placed("soft", "efficientnet-lite2"), 192),
     stages=(
         Stage(128, 12, 6e-4, 5e-5),
-        Stage(192, 12, 3e-4, 1e-6, ema_momentum=0.995),
+        Stage(192, 9, 3e-4, 1e-6, ema_momentum=0.995),
     ),
     images_per_epoch=6000,
     batch_size=32,
