@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,19 @@ def test_the_edge_imports_nothing_heavy(folder: str) -> None:
     for path in _modules(folder):
         heavy = {name.split(".")[0] for name in _imports(path, "skinedge")} & HEAVY
         assert not heavy, f"{path} imports {heavy}"
+
+
+def test_every_package_is_installed() -> None:
+    """An editable install finds a package that pyproject.toml forgot; a wheel does not."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(r"^packages = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert listed
+    there = set()
+    for folder in STATIONS:
+        own = "skinedge" if folder == "src/skinedge" else f"skinedge.{folder}"
+        for init in (ROOT / folder).rglob("__init__.py"):
+            there.add(".".join((own, *init.relative_to(ROOT / folder).parts[:-1])))
+    assert there <= set(re.findall(r'"([^"]+)"', listed[1]))
 
 
 def test_predict_runs_without_loading_anything_heavy(tmp_path: Path) -> None:
