@@ -128,6 +128,7 @@ def with_teachers(student: Any, teachers: Sequence[Any]) -> tuple[Any, bool]:
         if teacher.outputs[0].shape[-1] != logits.shape[-1]:
             raise UsageError(f"teacher {index + 1} answers for other classes than the student")
         teacher.trainable = False
+        teacher.name = f"teacher{index}"  # two teachers may be of one recipe
         view = _at_size(layers, pixels, teacher.inputs[0].shape[1], f"teacher{index}_view")
         answer = teacher(view, training=False)
         answer = answer if isinstance(answer, list) else [answer]

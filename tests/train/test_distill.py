@@ -56,15 +56,16 @@ def test_distilled_round_trips() -> None:
 
 
 def network(size: int, classes: int = CLASSES, side: int | None = 4, seed: int = 0) -> keras.Model:
+    """All of one name, as runs of one recipe are."""
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((size, size, 3))
     x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(pixels)
     x = keras.layers.BatchNormalization()(x)
     logits = keras.layers.Dense(classes)(keras.layers.GlobalAveragePooling2D()(x))
     if side is None:
-        return keras.Model(pixels, [logits])
+        return keras.Model(pixels, [logits], name="same")
     attention = keras.layers.AveragePooling2D(size // side)(x[..., :1])
-    return keras.Model(pixels, [logits, keras.layers.Flatten()(attention)])
+    return keras.Model(pixels, [logits, keras.layers.Flatten()(attention)], name="same")
 
 
 def test_teachers_of_any_size_answer_beside_the_student() -> None:
