@@ -25,11 +25,17 @@ import keras
 import numpy as np
 
 from skinedge.benchmarks.command import as_command
-from skinedge.benchmarks.prior_free import METRICS, equal_prior_logits, metrics, require_alike
+from skinedge.benchmarks.prior_free import (
+    METRICS,
+    equal_prior_logits,
+    melanoma_of,
+    metrics,
+    require_alike,
+)
 from skinedge.errors import RunError
 from skinedge.train import runs
 from skinedge.train.batches import lesion_prior, load_pixels, normalise
-from skinedge.train.datasets import Split, open_dataset
+from skinedge.train.datasets import Split
 
 __all__ = ["ablate", "with_maps"]
 
@@ -57,15 +63,20 @@ def with_maps(model: Any) -> tuple[Any, Any]:
 
 
 def _intervals(
-    labels: np.ndarray, full: np.ndarray, other: np.ndarray, log_prior: np.ndarray, draws: int
+    labels: np.ndarray,
+    full: np.ndarray,
+    other: np.ndarray,
+    log_prior: np.ndarray,
+    melanoma: int | None,
+    draws: int,
 ) -> np.ndarray:
     """95 % intervals of metric(other) - metric(full), lesions resampled: `[2, 3]`."""
     rng = np.random.default_rng(0)
     differences = []
     for _ in range(draws):
         chosen = rng.integers(len(labels), size=len(labels))
-        ours = metrics(labels[chosen], full[chosen], log_prior)
-        differences.append(metrics(labels[chosen], other[chosen], log_prior) - ours)
+        ours = metrics(labels[chosen], full[chosen], log_prior, melanoma)
+        differences.append(metrics(labels[chosen], other[chosen], log_prior, melanoma) - ours)
     return np.percentile(differences, (2.5, 97.5), axis=0)
 
 
@@ -83,8 +94,10 @@ def ablate(
         RunError: the run has no Soft-Attention, or has not finished.
     """
     model = runs.load(run)
-    if not any(layer.name == "attention_heads" for layer in model.layers):
-        raise RunError(f"{run.folder}: has no Soft-Attention on its last feature map to ablate")
+    if not {"attention_heads", "head_conv"} <= {layer.name for layer in model.layers}:
+        raise RunError(
+            f"{run.folder}: is no EfficientNet-Lite with Soft-Attention on its last feature map"
+        )
     before, after = with_maps(model)
     pixels = normalise(load_pixels(split.test.images, model.inputs[0].shape[1]))
     features, maps = before.predict(pixels, verbose=0)
@@ -116,18 +129,19 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     run = runs.Run(arguments.run)
-    data = open_dataset(arguments.data)
+    data = runs.data_of(run, arguments.data)
     split = runs.split_of(run, data)
     without = runs.Run(arguments.without) if arguments.without else None
     if without:
         require_alike([run, without], seed=True)
     variants = ablate(run, split, without)
     labels, log_prior = split.test.labels(), np.log(lesion_prior(split.train))
+    melanoma = melanoma_of(split.test)
     full = variants["as trained"]
     rows = {}
     for name, logits in variants.items():
-        low, high = _intervals(labels, full, logits, log_prior, arguments.draws)
-        values = metrics(labels, logits, log_prior)
+        low, high = _intervals(labels, full, logits, log_prior, melanoma, arguments.draws)
+        values = metrics(labels, logits, log_prior, melanoma)
         rows[name] = {
             key: {"value": float(v), "difference_interval": [float(a), float(b)]}
             for key, v, a, b in zip(METRICS, values, low, high, strict=True)

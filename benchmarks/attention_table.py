@@ -26,12 +26,18 @@ from typing import Any
 import numpy as np
 
 from skinedge.benchmarks.command import as_command
-from skinedge.benchmarks.prior_free import METRICS, equal_prior_logits, metrics, require_alike
+from skinedge.benchmarks.prior_free import (
+    METRICS,
+    equal_prior_logits,
+    melanoma_of,
+    metrics,
+    require_alike,
+)
 from skinedge.errors import UsageError
 from skinedge.train import runs
 from skinedge.train.attention_on_lesion import attention_on_lesion
 from skinedge.train.batches import lesion_prior
-from skinedge.train.datasets import LabelledImages, open_dataset
+from skinedge.train.datasets import LabelledImages
 from skinedge.train.zoo.cost import multiply_accumulates, parameters
 
 __all__ = ["Row", "rows"]
@@ -118,19 +124,22 @@ def rows(folders: list[Path], data: LabelledImages, draws: int = 1000) -> list[R
         answered[block].append(_ask(run, split.test))
         if len({a.seed for a in answered[block]}) < len(answered[block]):
             raise UsageError(f"{run.folder}: there is another run of {block} with this seed")
+    melanoma = melanoma_of(split.test)
     labels, log_prior = split.test.labels(), np.log(lesion_prior(split.train))
     rng = np.random.default_rng(0)
     chosen = [rng.integers(len(labels), size=len(labels)) for _ in range(draws)]
 
     def drawn(answers: list[_Answered]) -> np.ndarray:
         """Mean over seeds of each metric in each draw: `[draws, metrics]`."""
-        values = [[metrics(labels[c], a.logits[c], log_prior) for c in chosen] for a in answers]
+        values = [
+            [metrics(labels[c], a.logits[c], log_prior, melanoma) for c in chosen] for a in answers
+        ]
         return np.mean(values, axis=0)
 
     baseline = drawn(answered[BASELINE]) if BASELINE in answered else None
     table = []
     for block, answers in answered.items():
-        values = np.array([metrics(labels, a.logits, log_prior) for a in answers])
+        values = np.array([metrics(labels, a.logits, log_prior, melanoma) for a in answers])
         low = high = np.full(len(METRICS), math.nan)
         if baseline is not None and block != BASELINE:
             low, high = np.percentile(drawn(answers) - baseline, (2.5, 97.5), axis=0)
@@ -196,7 +205,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000, help="bootstrap draws")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    table = rows(arguments.runs, open_dataset(arguments.data), arguments.draws)
+    data = runs.data_of(runs.Run(arguments.runs[0]), arguments.data)
+    table = rows(arguments.runs, data, arguments.draws)
     text = json.dumps([asdict(row) for row in table])
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)

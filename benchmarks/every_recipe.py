@@ -31,6 +31,7 @@ from skinedge.train import fit, runs
 from skinedge.train.batches import load_pixels, normalise
 from skinedge.train.datasets import LabelledImages, open_dataset
 from skinedge.train.partition import Partition
+from skinedge.train.predicting import outputs_of
 from skinedge.train.recipes import RECIPES, Recipe
 from skinedge.train.zoo.backbones import BACKBONES
 from skinedge.train.zoo.build import build
@@ -121,8 +122,8 @@ def try_recipe(recipe: Recipe, data: LabelledImages, folder: Path, seed: int = 1
     inputs = normalise(load_pixels(split.test.images[:COMPARED], model.inputs[0].shape[1]))
     fresh = build(recipe.spec, keras)
     fresh.set_weights(model.get_weights())
-    logits, *maps = (np.asarray(output) for output in model.predict(inputs, verbose=0))
-    again = np.asarray(fresh.predict(inputs, verbose=0)[0])
+    logits, *maps = outputs_of(model, inputs)
+    again = outputs_of(fresh, inputs)[0]
     expected = [softmax(logits.astype(np.float64), axis=1), *maps]
     answered = _tflite_outputs(float32_tflite(model), inputs)
     differences = [

@@ -5,6 +5,7 @@ Balanced accuracy is that of equal priors, AUROC that of the natural ones, for e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,15 +13,14 @@ import numpy as np
 from scipy.special import softmax
 
 from skinedge.errors import RunError
-from skinedge.lesion import CODES
 from skinedge.train.calibrate import Calibration
+from skinedge.train.datasets import LabelledImages
 from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
 from skinedge.train.runs import Run
 
-__all__ = ["METRICS", "equal_prior_logits", "metrics", "require_alike"]
+__all__ = ["METRICS", "equal_prior_logits", "melanoma_of", "metrics", "require_alike"]
 
 METRICS = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
-MELANOMA = CODES.index("mel")
 
 
 def equal_prior_logits(shipped: np.ndarray, run: Run) -> np.ndarray:
@@ -28,11 +28,20 @@ def equal_prior_logits(shipped: np.ndarray, run: Run) -> np.ndarray:
     return Calibration(**run.describe()["calibration"]).equal_prior(shipped)
 
 
-def metrics(labels: np.ndarray, logits: np.ndarray, log_prior: np.ndarray) -> np.ndarray:
-    """`METRICS` of equal-prior logits `[n, classes]`: float64 `[3]`."""
+def melanoma_of(data: LabelledImages) -> int | None:
+    """Which class melanoma is, if it is one."""
+    return data.classes.index("mel") if "mel" in data.classes else None
+
+
+def metrics(
+    labels: np.ndarray, logits: np.ndarray, log_prior: np.ndarray, melanoma: int | None
+) -> np.ndarray:
+    """`METRICS` of equal-prior logits `[n, classes]`: float64 `[3]`; NaN without melanoma."""
     natural = softmax(logits + log_prior, axis=1)
-    melanoma = auroc(labels == MELANOMA, natural[:, MELANOMA])
-    return np.array([balanced_accuracy(labels, logits), macro_auroc(labels, natural), melanoma])
+    area = math.nan
+    if melanoma is not None:
+        area = auroc(labels == melanoma, natural[:, melanoma])
+    return np.array([balanced_accuracy(labels, logits), macro_auroc(labels, natural), area])
 
 
 def _but_attention(run: Run) -> tuple[Any, ...]:

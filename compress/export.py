@@ -31,7 +31,7 @@ from .refit import refit_logits
 __all__ = ["Exported", "export"]
 
 DESCRIPTION = "Skin-lesion classifier. A research tool, never a diagnosis."
-DATA_LICENCE = "CC BY-NC 4.0 (through its training data, HAM10000)"
+LICENCES = {"HAM10000": "CC BY-NC 4.0 (through its training data, HAM10000)"}
 # Figures of the report that a model file carries about itself.
 CARD_METRICS = (
     "images",
@@ -83,7 +83,9 @@ def _card(
         "name": f"SkinEdge {description['recipe']['name']}",
         "description": DESCRIPTION,
         "version": f"seed {description['seed']}",
-        "licence": DATA_LICENCE,
+        "licence": LICENCES.get(
+            description["dataset"], f"as its training data allows: {description['dataset']}"
+        ),
         "labels": [vars(lesion(code)) for code in spec["classes"]],
         "input": {"height": height, "width": width, "scale": PIXEL_SCALE, "zero": PIXEL_ZERO},
         "attention": {"block": blocks, "height": side, "width": side} if side else None,

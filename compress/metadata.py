@@ -14,6 +14,7 @@ import zlib
 from typing import Any
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from skinedge.model_file import CARD
@@ -62,7 +63,7 @@ def _head(name: str) -> Any:
     tensor.name = name
     tensor.description = {
         "probabilities": "probability of each diagnosis",
-        "attention": "attention map, row-major, sums to 1",
+        "attention": "attention map, row-major, not negative",
     }[name]
     tensor.content = standard.ContentT()
     tensor.content.contentPropertiesType = standard.ContentProperties.FeatureProperties
@@ -84,6 +85,24 @@ def _standard_metadata(card: dict[str, Any], heads: tuple[str, ...]) -> bytes:
     builder = flatbuffers.Builder(0)
     builder.Finish(model.Pack(builder), b"M001")
     return bytes(builder.Output())
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """Writes equal vectors once.
+
+    Every channel of every weight and bias carries a zero point of eight zero bytes, and TFLite
+    insists that it does: 7 % of an EfficientNet-Lite2's file. The format lets tables share them.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802 - the name it has there
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._written:
+            self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
 
 
 def _ordered(graph: Any, signature: Any) -> tuple[str, ...]:
@@ -127,7 +146,7 @@ def package(flatbuffer: bytes, card: dict[str, Any]) -> bytes:
     entry.name, entry.buffer = _METADATA_NAME, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(flatbuffer))
+    builder = _SharingBuilder(len(flatbuffer))
     builder.Finish(model.Pack(builder), b"TFL3")
     packed = bytes(builder.Output())
 

@@ -78,7 +78,7 @@ def _outputs_of(flatbuffer: bytes, layers: str) -> list[str]:
     """Names of the tensors written by operators whose layers' names match a pattern."""
     graph = schema.ModelT.InitFromPackedBuf(flatbuffer, 0).subgraphs[0]
     written = [graph.tensors[operator.outputs[0]].name.decode() for operator in graph.operators]
-    return [name for name in written if re.search(layers, name)]
+    return [name for name in written if layers and re.search(layers, name)]
 
 
 def int8_tflite(model: Any, representative: np.ndarray, float_layers: str) -> bytes:
@@ -93,7 +93,7 @@ def int8_tflite(model: Any, representative: np.ndarray, float_layers: str) -> by
         model: from `zoo.build`.
         representative: uint8 `[n, H, W, 3]`, from the training split only.
         float_layers: pattern of the names of Keras layers that stay float32 (see
-            `zoo.attention.FLOAT_IN_INT8`).
+            `zoo.attention.FLOAT_IN_INT8`); empty for none.
 
     Raises:
         CompressionError: the converter refused, or the input did not come out as raw pixels.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,7 @@ class Part(str, Enum):
     test = "test"
 
 
-def _own_split(datasets: Any, images: Any, card: dict[str, Any]) -> Any:
+def _own_split(images: Any, card: dict[str, Any]) -> Any:
     """The split the model was trained on, if these are its images; else None."""
     if "training" not in card:
         return None
@@ -40,10 +41,15 @@ def _own_split(datasets: Any, images: Any, card: dict[str, Any]) -> Any:
 
 def _images_for(classifier: Any, model: Path, data: Path, part: Part) -> Any:
     """What to ask one model about."""
-    datasets = station("train.datasets", "evaluate")
-    codes = tuple(label.code for label in classifier.file.labels)
-    images = datasets.open_dataset(data, codes)
-    own = _own_split(datasets, images, classifier.file.card or {})
+    card = classifier.file.card or {}
+    if "partition" in card.get("training", {}):
+        partition = station("train.partition", "evaluate").Partition.of(card["training"])
+        raw = partition.open(data)
+        own, images = _own_split(raw, card), replace(partition, clinic="").images(raw)
+    else:
+        datasets = station("train.datasets", "evaluate")
+        images = datasets.open_dataset(data, tuple(c.code for c in classifier.file.labels))
+        own = _own_split(images, card)
     if part is not Part.all:
         if own is None:
             raise UsageError(f"{data}: not the set {model} was trained on; use --split all")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -24,9 +25,14 @@ def _text(done: Any) -> str:
         f"{done.int8}: {done.int8.stat().st_size / 1e6:.2f} MB",
         f"test split, {int8['images']} images:   float32     int8",
     ]
-    lines += [f"  {key.replace('_', ' '):24} {full[key]:9.4f} {int8[key]:8.4f}" for key in FIGURES]
+    lines += [
+        f"  {key.replace('_', ' '):24} {full[key]:9.4f} {int8[key]:8.4f}"
+        for key in FIGURES
+        if not math.isnan(int8[key])  # melanoma, where it is none of the classes
+    ]
     lines.append(f"  same class named on {done.agreement:.2%} of images")
-    lines.append(f"  attention map correlation {done.attention_correlation:.4f}")
+    if not math.isnan(done.attention_correlation):
+        lines.append(f"  attention map correlation {done.attention_correlation:.4f}")
     return "\n".join(lines)
 
 
@@ -53,13 +59,13 @@ def export(
       skinedge export runs/edge --data ham10000/ --out runs/edge/export
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    datasets = station("train.datasets", "compress")
     exporter = station("compress.export", "compress")
     evaluation = station("train.evaluate", "compress")
     runs = station("train.runs", "compress")
+    trained = runs.Run(run)
     done = exporter.export(
-        runs.Run(run),
-        datasets.open_dataset(data),
+        trained,
+        runs.data_of(trained, data),
         out,
         representative,
         refit,

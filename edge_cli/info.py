@@ -31,7 +31,8 @@ def _metric_lines(card: dict[str, Any]) -> list[str]:
     lines = [f"{head}:", f"  {'':18} {'this file':>9}" + (f" {'float32':>9}" if full else "")]
     for key, name in FIGURES.items():
         values = [own[key]] + ([full[key]] if full else [])
-        lines.append(f"  {name:18} " + " ".join(f"{value:9.4f}" for value in values))
+        if None not in values:  # a model without melanoma among its classes has no such figure
+            lines.append(f"  {name:18} " + " ".join(f"{value:9.4f}" for value in values))
     return lines
 
 

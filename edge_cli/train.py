@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -25,7 +27,7 @@ class Precision(str, Enum):
     bfloat16 = "bfloat16"
 
 
-def _chosen(recipe: str, attention: str | None, loss: str | None) -> Any:
+def _chosen(recipe: str, attention: str | None, loss: str | None, task: str | None) -> Any:
     """The recipe, with what the command line changes in it."""
     recipes = station("train.recipes", "train")
     placement = station("train.zoo.placement", "train")
@@ -36,7 +38,14 @@ def _chosen(recipe: str, attention: str | None, loss: str | None) -> Any:
         blocks = placement.placed(attention, chosen.spec.backbone)
         chosen = replace(chosen, spec=replace(chosen.spec, attention=blocks))
     if loss is not None:
-        chosen = replace(chosen, loss=replace(chosen.loss, name=loss))
+        weights = "none" if loss == "logit-adjusted" else chosen.loss.class_weights
+        chosen = replace(chosen, loss=replace(chosen.loss, name=loss, class_weights=weights))
+    if task is not None:
+        tasks = station("train.tasks", "train").TASKS
+        if task not in tasks:
+            raise UsageError(f"unknown task {task!r}; there are: {', '.join(tasks)}")
+        spec = replace(chosen.spec, classes=tasks[task].classes)
+        chosen = replace(chosen, task=task, spec=spec)
     return chosen
 
 
@@ -69,6 +78,12 @@ def train(
     loss: Annotated[
         str | None,
         typer.Option(help="Another loss: cross-entropy, logit-adjusted, focal, ldam or lmf."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="Another question: ham10000, isic2019, melanoma, keratosis or malignancy."
+        ),
     ] = None,
     weights: Annotated[
         str, typer.Option(help="Where the backbone starts: imagenet, none, or a weights file.")
@@ -115,14 +130,20 @@ def train(
     if weights not in ("imagenet", "none") and not Path(weights).is_file():
         raise UsageError(f"--weights {weights!r}: use imagenet, none, or a weights file")
     number, folds = _fold(fold)
-    chosen = _chosen(recipe, attention, loss)
-    datasets = station("train.datasets", "train")
+    chosen = _chosen(recipe, attention, loss, task)
     partitions = station("train.partition", "train")
     evaluation = station("train.evaluate", "train")
-    images = datasets.open_dataset(data, chosen.spec.classes, layout)
     partition = partitions.Partition(
-        chosen.task, seed if split_seed is None else split_seed, folds, number, clinic
+        chosen.task,
+        seed if split_seed is None else split_seed,
+        folds,
+        number,
+        clinic,
+        layout or "",
     )
+    images = partition.open(data)
+    if left_out := len(images.images) - len(partition.images(images).images):
+        print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
     split = partition(images)
 
     if data_parallel:
@@ -140,9 +161,10 @@ def train(
     answers = runs.ask_keras(model, split.test, chosen.test_views)
     figures = evaluation.report(answers, thresholds)
     evaluation.write_report(run.folder, answers, figures)
-    print(
-        f"{run.model}: test split, {figures['images']} images, float32: "
-        f"balanced accuracy {figures['balanced_accuracy']:.4f}, "
-        f"macro AUROC {figures['macro_auroc']:.4f}, "
-        f"melanoma AUROC {figures['melanoma_auroc']:.4f}"
-    )
+    named = {
+        "balanced accuracy": figures["balanced_accuracy"],
+        "macro AUROC": figures["macro_auroc"],
+        "melanoma AUROC": figures["melanoma_auroc"],
+    }
+    shown = ", ".join(f"{name} {v:.4f}" for name, v in named.items() if not math.isnan(v))
+    print(f"{run.model}: test split, {figures['images']} images, float32: {shown}")

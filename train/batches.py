@@ -63,8 +63,12 @@ def sampled_prior(labels: np.ndarray, classes: int, power: float) -> np.ndarray:
 
 
 def lesion_prior(data: LabelledImages) -> np.ndarray:
-    """Natural share of each class among the lesions of a set; float64, sums to 1."""
-    return sampled_prior(_lesions(data)[1], len(data.classes), power=1.0)
+    """Natural share of each class among the lesions of a set; float64, sums to 1.
+
+    Among its images where the set keeps patients together: which lesion they show is not known.
+    """
+    labels = _lesions(data)[1] if data.group == "lesion" else data.labels()
+    return sampled_prior(labels, len(data.classes), power=1.0)
 
 
 def draw_probabilities(labels: np.ndarray, classes: int, power: float) -> np.ndarray:

@@ -22,6 +22,7 @@ from .metrics import balanced_accuracy, macro_auroc
 
 __all__ = ["Calibration", "EqualPrior", "fit_calibration", "fold", "unfold"]
 
+TEMPERATURES = (0.05, 100.0)  # margin losses multiply logits by 30
 STRENGTHS = tuple(round(0.05 * step, 2) for step in range(21))
 
 
@@ -64,8 +65,10 @@ class Calibration:
 
 
 def fit_calibration(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray) -> Calibration:
-    """Choose the strength that maximises balanced accuracy + macro AUROC, then the temperature
-    that minimises the log loss.
+    """Choose the strength that minimises (1 - balanced accuracy) * (1 - macro AUROC), then the
+    temperature that minimises the log loss.
+
+    A product, so that it is relative gains that count alike: the two shortfalls differ in size.
 
     Args:
         logits: for equally common classes, float `[n, classes]`, of the validation split.
@@ -73,18 +76,20 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray) -
         prior: natural share of each class in training, `[classes]`, sums to 1.
     """
 
-    def score(strength: float) -> float:
+    def shortfall(strength: float) -> float:
         probabilities = softmax(logits + strength * np.log(prior), axis=1)
-        return balanced_accuracy(labels, probabilities) + macro_auroc(labels, probabilities)
+        missed = 1 - balanced_accuracy(labels, probabilities)
+        return missed * (1 - macro_auroc(labels, probabilities))
 
-    strength = max(STRENGTHS, key=score)
+    strength = min(STRENGTHS, key=shortfall)
     shifted = logits + strength * np.log(prior)
 
-    def log_loss(temperature: float) -> float:
-        return float(-log_softmax(shifted / temperature, axis=1)[range(len(labels)), labels].mean())
+    def log_loss(log_temperature: float) -> float:
+        scaled = log_softmax(shifted / np.exp(log_temperature), axis=1)
+        return float(-scaled[range(len(labels)), labels].mean())
 
-    best = minimize_scalar(log_loss, bounds=(0.1, 10.0), method="bounded")
-    return Calibration(float(strength), round(float(best.x), 4), tuple(map(float, prior)))
+    best = minimize_scalar(log_loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return Calibration(float(strength), round(float(np.exp(best.x)), 4), tuple(map(float, prior)))
 
 
 def fold(logits_layer: Any, equal_prior: EqualPrior, calibration: Calibration) -> None:

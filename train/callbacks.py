@@ -13,6 +13,7 @@ from .batches import TrainingBatches, lesion_prior, load_pixels, normalise
 from .calibrate import EqualPrior
 from .datasets.images import LabelledImages
 from .metrics import balanced_accuracy, macro_auroc
+from .predicting import outputs_of
 
 __all__ = ["MONITOR", "Averaged", "BeginEpoch", "StageLog", "Validate"]
 
@@ -32,9 +33,10 @@ class BeginEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._batches.epoch = epoch
-        for layer in self.model.layers:
+        for index, layer in enumerate(self.model.layers):
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                layer.seed_generator.state.assign(np.array([self._seed, epoch], np.uint32))
+                seeds = np.random.SeedSequence((self._seed, epoch, index))
+                layer.seed_generator.state.assign(seeds.generate_state(2, np.uint32))
 
 
 class Averaged(keras.callbacks.Callback):
@@ -88,8 +90,8 @@ class Validate(keras.callbacks.Callback):
         self._batch_size = batch_size
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        answers = self._classifier.predict(self._input, batch_size=self._batch_size, verbose=0)
-        logits = self._equal_prior(answers)
+        answers = outputs_of(self._classifier, self._input, self._batch_size)
+        logits = self._equal_prior(answers[0])
         natural = softmax(logits + self._log_prior, axis=1)
         picked = natural[np.arange(len(self._labels)), self._labels]
         if logs is None:

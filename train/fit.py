@@ -8,6 +8,7 @@ unbroken one would.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import sys
@@ -32,14 +33,29 @@ from .partition import Partition
 from .plots import training_curves
 from .recipes.recipe import Recipe, Stage
 from .runs import Run, load_teacher, outputs_on
-from .schedule import early_stopping, logged_scores, optimizer, plateau
+from .schedule import (
+    backed_up_epochs,
+    early_stopping,
+    is_over,
+    logged_scores,
+    optimizer,
+    plateau,
+)
 from .zoo.build import build
-from .zoo.weights import load_imagenet, require_weights
+from .zoo.weights import load_imagenet
 
 __all__ = ["Options", "train"]
 
 # What of a run's description must not change between a start and a resume.
-IDENTITY = ("recipe_sha256", "seed", "start", "split_sha256", "teachers", "precision")
+IDENTITY = (
+    "recipe_sha256",
+    "seed",
+    "start",
+    "split_sha256",
+    "teachers",
+    "distillation",
+    "precision",
+)
 
 
 @dataclass(frozen=True)
@@ -100,11 +116,17 @@ class _Trainer:
             _freeze_backbone(model)
         candidate = self._fit(index, stage, model)
         model.load_weights(candidate)
-        model.trainable = True
         temporary = best.with_name(f"{best.stem}-partial.weights.h5")
         model.save_weights(temporary)
         temporary.replace(best)
         return model
+
+    def check(self) -> None:
+        """Find out now what the first stage would stumble over."""
+        model = build(self.recipe.spec_at(self.recipe.stages[0]), keras)
+        _load_start(model, self.recipe, self.options)
+        batches = TrainingBatches(self.split.train, self.recipe, 32, self.seed)
+        build_loss(self.recipe.loss, batches.prior.tolist(), batches.counts.tolist())
 
     def reading(self) -> EqualPrior:
         """How logits trained by this recipe are brought to equally common classes."""
@@ -123,9 +145,10 @@ class _Trainer:
         teachers = [load_teacher(Run(folder), self.split) for folder in self.options.teachers]
         trained, compares_maps = with_teachers(model, teachers)
         # A gate and a softmax over positions are not on one scale: like is compared with like.
-        attention = [asdict(placed) for placed in self.recipe.spec.attention]
+        own = self.recipe.spec.attention
         compares_maps &= all(
-            Run(folder).describe()["recipe"]["spec"]["attention"] == attention
+            [placed["block"] for placed in Run(folder).describe()["recipe"]["spec"]["attention"]]
+            == [placed.block for placed in own]
             for folder in self.options.teachers
         )
         reading = equal_prior(self.recipe.loss, prior, counts)
@@ -151,6 +174,10 @@ class _Trainer:
         )
         before = logged_scores(run.log, index, MONITOR)
         candidate = run.checkpoints / f"stage{index}-best.weights.h5"
+        if is_over(stage, recipe, before):  # killed between its last epoch and its end
+            return candidate
+        backup = run.checkpoints / f"stage{index}"
+        before = before[: backed_up_epochs(backup)]
         averaged = Averaged() if stage.ema_momentum else None
         callbacks = [
             BeginEpoch(batches, self.seed),
@@ -172,7 +199,7 @@ class _Trainer:
             # Back to the weights that train before they are backed up: a resumed run starts with
             # them, and the average beside them.
             callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=averaged.put_back))
-        callbacks.append(keras.callbacks.BackupAndRestore(str(run.checkpoints / f"stage{index}")))
+        callbacks.append(keras.callbacks.BackupAndRestore(str(backup)))
         trained.fit(
             batches,
             epochs=stage.epochs,
@@ -199,6 +226,22 @@ class _KeepBest(keras.callbacks.Callback):
             self._network.save_weights(self._path, overwrite=True)
 
 
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _start(weights: str) -> str:
+    """For people and models' cards; a file by its digest."""
+    named = {"none": "random", "imagenet": "imagenet"}
+    return named.get(weights) or f"imagenet, file {_sha256(Path(weights))}"
+
+
+def _load_start(model: Any, recipe: Recipe, options: Options) -> None:
+    if options.weights != "none":
+        file = None if options.weights == "imagenet" else Path(options.weights)
+        load_imagenet(model, recipe.spec.backbone, file)
+
+
 def _describe(
     recipe: Recipe, split: Split, seed: int, partition: Partition, options: Options
 ) -> dict[str, Any]:
@@ -207,8 +250,8 @@ def _describe(
         "recipe_sha256": recipe.digest(),
         "seed": seed,
         "partition": asdict(partition),
-        "start": {"none": "random"}.get(options.weights, "imagenet"),
-        "teachers": [Run(teacher).describe()["recipe_sha256"] for teacher in options.teachers],
+        "start": _start(options.weights),
+        "teachers": [_sha256(Run(teacher).model) for teacher in options.teachers],
         "distillation": asdict(options.distillation) if options.teachers else None,
         "precision": options.precision,
         "dataset": split.train.name,
@@ -260,13 +303,12 @@ def train(
             f"{recipe.name} answers for {', '.join(recipe.spec.classes)}; "
             f"{split.train.name} is labelled {', '.join(split.train.classes)}"
         )
-    description = _describe(recipe, split, seed, partition, options)
-    # What can be wrong with recipe or teachers is found before anything is written.
+    # What can be wrong with recipe, teachers or weights is found before anything is written.
     for teacher in options.teachers:
         load_teacher(Run(teacher), split)
-    build(recipe.spec_at(recipe.stages[0]), keras)
-    if options.weights == "imagenet":
-        require_weights(recipe.spec.backbone)
+    description = _describe(recipe, split, seed, partition, options)
+    trainer = _Trainer(run, recipe, split, seed, options)
+    trainer.check()
     if resume:
         before = run.describe()
         for key in IDENTITY:
@@ -278,7 +320,6 @@ def train(
     if not resume:
         run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
         write_split(run.split, split)
-    trainer = _Trainer(run, recipe, split, seed, options)
     model: Any = None
     for index in range(len(recipe.stages)):
         previous = model
@@ -286,9 +327,8 @@ def train(
         def start(fresh: Any, previous: Any = previous) -> None:
             if previous is not None:
                 fresh.set_weights(previous.get_weights())
-            elif options.weights != "none":
-                file = None if options.weights == "imagenet" else Path(options.weights)
-                load_imagenet(fresh, recipe.spec.backbone, file)
+            else:
+                _load_start(fresh, recipe, options)
 
         model = trainer.stage(index, start)
     _finish(model, trainer, description)

@@ -128,7 +128,7 @@ class LogitAdjusted(keras.losses.Loss):
         self._shift = np.log(np.array(self.prior, np.float32))
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        """`y_true` one-hot `[n, classes]`, `y_pred` logits `[n, classes]` -> `[n]`."""
+        """`y_true` shares of classes `[n, classes]`, `y_pred` logits `[n, classes]` -> `[n]`."""
         # PyTorch adds no numpy array to a tensor that wants a gradient.
         shifted = ops.convert_to_tensor(y_pred) + ops.convert_to_tensor(self._shift)
         return keras.losses.categorical_crossentropy(
@@ -204,7 +204,9 @@ class Margin(_Weighted):
         self.counts = [int(count) for count in counts]
         self.max_margin, self.scale = max_margin, scale
         margins = np.maximum(np.array(self.counts, np.float64), 1) ** -0.25
-        self.margins: list[float] = (max_margin / margins.max() * margins).tolist()
+        # A class that never occurs must not set the measure for those that do.
+        largest = margins[np.array(self.counts) > 0].max(initial=margins.min())
+        self.margins: list[float] = np.minimum(max_margin / largest * margins, max_margin).tolist()
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """`y_true` shares of classes `[n, classes]`, `y_pred` logits `[n, classes]` -> `[n]`."""
@@ -275,7 +277,9 @@ def _effective_number(prior: Sequence[float], counts: Sequence[int]) -> list[flo
     """(1 - b) / (1 - b ** n), scaled to mean 1 over classes, with b = 0.9999: Cui et al. 2019
     (arXiv 1901.05555, equation 4); what LDAM's authors use. Of the dataset, however it is drawn."""
     numbers = -np.expm1(np.maximum(np.array(counts, np.float64), 1) * np.log(0.9999))
-    return (len(counts) / numbers / (1 / numbers).sum()).tolist()
+    occurs = np.array(counts) > 0
+    weights = 1 / numbers / (1 / numbers[occurs]).mean()
+    return np.where(occurs, weights, 1.0).tolist()
 
 
 def _logit_adjusted(
@@ -331,6 +335,8 @@ def equal_prior(loss: Loss, prior: Sequence[float], counts: Sequence[int]) -> Eq
         return EqualPrior(scale, (0.0,) * len(prior))
     weights = row(CLASS_WEIGHTS, "class weights", loss.class_weights)(prior, counts)
     learned = np.array(prior) * (1 if weights is None else np.array(weights))
+    # A class that was never drawn is not made likelier for being rare.
+    learned[np.array(counts) == 0] = learned.max()
     return EqualPrior(scale, tuple(np.log(learned / learned.sum()).tolist()))
 
 

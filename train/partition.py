@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from skinedge.errors import UsageError
+from skinedge.lesion import ALL
 
+from .datasets import find_layout, open_dataset
 from .datasets.images import LabelledImages
 from .datasets.labels import where
 from .datasets.splits import Split, folds_by_lesion, split_by_lesion
@@ -27,6 +30,7 @@ class Partition:
         folds: 1 is a hold-out split.
         fold: which one tests, from 1.
         clinic: only this clinic's images; empty takes all.
+        layout: how the dataset is read; empty finds out.
     """
 
     task: str = "ham10000"
@@ -34,6 +38,7 @@ class Partition:
     folds: int = 1
     fold: int = 1
     clinic: str = ""
+    layout: str = ""
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> Partition:
@@ -44,18 +49,40 @@ class Partition:
         said = description.get("partition", {"seed": description["seed"]})
         return cls(**{f.name: said[f.name] for f in fields(cls) if f.name in said})
 
+    def open(self, path: str | Path) -> LabelledImages:
+        """The dataset at `path`, in the layout that the task wants, as it labels itself.
+
+        Raises:
+            DatasetError: there is none, or a broken one.
+            UsageError: there is no such task or layout.
+        """
+        task = row(TASKS, "task", self.task)
+        layout = self.layout
+        if not layout:
+            found = find_layout(path)[0].name
+            layout = task.layouts.get(found, found)
+        return open_dataset(path, tuple(ALL), layout)
+
+    def images(self, data: LabelledImages) -> LabelledImages:
+        """The images that are split, labelled for the task.
+
+        Raises:
+            UsageError: there is no such task, or it has no class for a diagnosis.
+            DatasetError: no image is left.
+        """
+        images = row(TASKS, "task", self.task).ask(data)
+        return where(images, "clinic", self.clinic) if self.clinic else images
+
     def __call__(self, data: LabelledImages) -> Split:
         """Split a dataset, by lesion or, where it groups by patient, by patient.
 
         Raises:
-            UsageError: there is no such task or fold, or the task has no class for a diagnosis.
-            DatasetError: a class has too few lesions, or the clinic no images.
+            UsageError: there is no such fold, or see `images`.
+            DatasetError: a class has too few lesions, or see `images`.
         """
         if not 1 <= self.fold <= self.folds:
             raise UsageError(f"there is no fold {self.fold} of {self.folds}")
-        images = row(TASKS, "task", self.task).ask(data)
-        if self.clinic:
-            images = where(images, "clinic", self.clinic)
+        images = self.images(data)
         if self.folds == 1:
             return split_by_lesion(images, self.seed)
         return folds_by_lesion(images, self.folds, self.seed)[self.fold - 1]

@@ -43,7 +43,7 @@ def training_curves(log: Path, out: Path) -> None:
         for epoch in epochs[1:]:
             if rows[epoch - 1]["stage"] != rows[epoch - 2]["stage"]:
                 axes.axvline(epoch - 0.5, color="grey", linestyle=":", linewidth=1)
-        axes.set_xlabel("epoch (dotted: larger images begin)")
+        axes.set_xlabel("epoch (dotted: the next stage begins)")
         axes.legend()
     _save(figure, out)
 

@@ -21,8 +21,9 @@ from .calibrate import Calibration, unfold
 from .datasets.images import LabelledImages
 from .datasets.splits import Split
 from .partition import Partition
+from .predicting import outputs_of
 
-__all__ = ["Run", "ask_keras", "load", "load_teacher", "outputs_on", "split_of"]
+__all__ = ["Run", "ask_keras", "data_of", "load", "load_teacher", "outputs_on", "split_of"]
 
 
 class Run:
@@ -55,6 +56,19 @@ class Run:
         return self.checkpoints / f"stage{index}.weights.h5"
 
 
+def data_of(run: Run, path: str | Path) -> LabelledImages:
+    """The dataset at `path`, read as the run read its own.
+
+    Raises:
+        RunError: the run was made by an earlier SkinEdge, which noted less.
+        DatasetError, UsageError: see `Partition.open`.
+    """
+    description = run.describe()
+    if "partition" not in description:
+        raise RunError(f"{run.folder}: made by an earlier SkinEdge; train it again")
+    return Partition.of(description).open(path)
+
+
 def split_of(run: Run, data: LabelledImages) -> Split:
     """The split a run was trained on, made again from its dataset and seed.
 
@@ -83,10 +97,12 @@ def load_teacher(run: Run, split: Split) -> Any:
     """The finished model of a run, its class prior and temperature taken out again.
 
     Raises:
-        RunError: training has not finished, or was on another split, so that the teacher may
-            have seen what the student is tested on.
+        RunError: training has not finished, or was for other classes or on another split, so
+            that the teacher may have seen what the student is tested on.
     """
     description = run.describe()
+    if tuple(description["recipe"]["spec"]["classes"]) != split.train.classes:
+        raise RunError(f"{run.folder}: cannot teach, it answers for other classes")
     if description["split_sha256"] != split.digest():
         raise RunError(
             f"{run.folder}: cannot teach, it was trained on another split; train it with the same "
@@ -99,12 +115,8 @@ def load_teacher(run: Run, split: Split) -> Any:
 
 
 def outputs_on(model: Any, data: LabelledImages, size: int) -> list[np.ndarray]:
-    """Raw outputs on a labelled set: logits and, with attention, maps that sum to 1."""
-    return _listed(model.predict(normalise(load_pixels(data.images, size)), verbose=0))
-
-
-def _listed(outputs: Any) -> list[np.ndarray]:
-    return outputs if isinstance(outputs, list) else [outputs]
+    """Raw outputs on a labelled set: logits and, with attention, maps."""
+    return outputs_of(model, normalise(load_pixels(data.images, size)))
 
 
 def ask_keras(model: Any, data: LabelledImages, views: int = 1) -> Answers:
@@ -118,9 +130,7 @@ def ask_keras(model: Any, data: LabelledImages, views: int = 1) -> Answers:
     """
     size = model.inputs[0].shape[1]
     pixels = load_pixels(data.images, size)
-    outputs = [
-        _listed(model.predict(normalise(view), verbose=0)) for view in islice(flips(pixels), views)
-    ]
+    outputs = [outputs_of(model, normalise(view)) for view in islice(flips(pixels), views)]
     rows = np.mean([softmax(np.asarray(o[0], np.float64), axis=1) for o in outputs], axis=0)
     maps = outputs[0][1:]
     attention = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ import keras
 
 from .recipes.recipe import Recipe, Stage
 
-__all__ = ["early_stopping", "learning_rate", "logged_scores", "optimizer", "plateau"]
+__all__ = [
+    "backed_up_epochs",
+    "early_stopping",
+    "is_over",
+    "learning_rate",
+    "logged_scores",
+    "optimizer",
+    "plateau",
+]
 
 
 def learning_rate(stage: Stage, steps_per_epoch: int) -> Any:
@@ -48,6 +57,23 @@ def logged_scores(log: Path, stage: int, monitor: str) -> list[float]:
         rows = [row for row in csv.DictReader(file) if int(row["stage"]) == stage]
     by_epoch = {int(row["epoch"]): float(row[monitor]) for row in rows}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+
+def backed_up_epochs(folder: Path) -> int:
+    """How many epochs Keras' BackupAndRestore has in `folder`; 0 where it has none.
+
+    An epoch that was logged but not backed up before a kill is trained again.
+    """
+    metadata = folder / "training_metadata.json"
+    return int(json.loads(metadata.read_text())["epoch"]) if metadata.is_file() else 0
+
+
+def is_over(stage: Stage, recipe: Recipe, scores: list[float]) -> bool:
+    """Whether a stage with these logged scores has had its epochs, or lost its patience."""
+    if not scores:
+        return False
+    since_best = len(scores) - 1 - scores.index(max(scores))
+    return len(scores) >= stage.epochs or since_best >= recipe.patience
 
 
 class _Resumed(keras.callbacks.Callback):

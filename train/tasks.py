@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skinedge.lesion import CODES
 
@@ -23,11 +23,13 @@ class Task:
         becomes: what each code of a dataset becomes, None leaves its images out; others keep
             theirs.
         question: for people.
+        layouts: where a set can be read in two ways, the one this task wants.
     """
 
     classes: tuple[str, ...]
     becomes: Mapping[str, str | None]
     question: str
+    layouts: Mapping[str, str] = field(default_factory=dict)
 
     def ask(self, data: LabelledImages) -> LabelledImages:
         """The same images, labelled for this task.
@@ -44,9 +46,18 @@ TASKS = {
     "isic2019": Task(
         WITH_UNKNOWN, {"akiec": "ak", "sk": "bkl"}, "eight diagnoses of ISIC 2019, and unknown"
     ),
-    "melanoma": Task(("mel", "rest"), MELANOMA_OR_REST, "melanoma against the rest"),
+    # What is merely called malignant may be a melanoma: it answers neither question.
+    "melanoma": Task(
+        ("mel", "rest"), {**MELANOMA_OR_REST, "malignant": None}, "melanoma against the rest"
+    ),
     "keratosis": Task(
         ("rest", "sk"), {**KERATOSIS_OR_REST, "bkl": "sk"}, "seborrhoeic keratosis against the rest"
     ),
-    "malignancy": Task(("benign", "malignant"), MALIGNANCY, "malignant against benign"),
+    # ISIC 2020 has no diagnosis for four in five images, but knows them to be benign.
+    "malignancy": Task(
+        ("benign", "malignant"),
+        MALIGNANCY,
+        "malignant against benign",
+        {"isic2020": "isic2020-target"},
+    ),
 }

@@ -56,10 +56,10 @@ def test_prediction_is_consistent(classifier: Classifier, lesion: Path) -> None:
 def test_pictures_differ(classifier: Classifier) -> None:
     """A model that ignores its input would pass every check of form."""
     dark = draw(1, 192, 192, (30, 20, 20), ragged=0.9)
-    red = draw(1, 192, 192, (200, 30, 40), ragged=0.0)
+    red = draw(0, 192, 192, (200, 30, 40), ragged=0.9)
     difference = np.array(list(_by_code(classifier, dark).values()))
     difference = difference - np.array(list(_by_code(classifier, red).values()))
-    assert np.abs(difference).max() > 0.05
+    assert np.abs(difference).max() > 0.5
 
 
 def test_prediction_is_frozen_and_turns_into_json(classifier: Classifier, lesion: Path) -> None:

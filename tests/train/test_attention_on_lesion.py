@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from real_data import HAM10000, needs_ham10000
 
 from skinedge.train.attention_on_lesion import (
     attention_on_lesion,
@@ -14,8 +15,6 @@ from skinedge.train.attention_on_lesion import (
     lesion_mask,
 )
 from skinedge.train.datasets.images import LabelledImage
-
-DATA = Path(__file__).parents[3] / "shared" / "data" / "ham10000"
 
 
 def image_with(folder: Path, mask: np.ndarray | None, sharp: bool = False) -> LabelledImage:
@@ -130,13 +129,13 @@ def test_no_map_or_no_mask_is_no_game(tmp_path: Path) -> None:
     assert attention_on_lesion(one, []) is None
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here")
+@needs_ham10000
 def test_sharp_copies_show_the_middle_square_of_their_picture() -> None:
     """What `SHARP_WIDTH` says, against a third and a full width, on real pairs."""
-    sharp = sorted((DATA / "HAM10000_images_sharp").glob("*.jpg"))[:: 5984 // 12]
+    sharp = sorted((HAM10000 / "HAM10000_images_sharp").glob("*.jpg"))[:: 5984 // 12]
     agreement = []
     for path in sharp:
-        [whole] = DATA.glob(f"HAM10000_images_part_*/{path.name}")
+        [whole] = HAM10000.glob(f"HAM10000_images_part_*/{path.name}")
         grey = cv2.imread(str(whole), cv2.IMREAD_GRAYSCALE)
         copy = cv2.GaussianBlur(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), (0, 0), 1.0)
         row = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import cv2
 import pytest
 from draw_lesion import draw
+from real_data import HAM10000, ISIC_TABLES, needs_ham10000, needs_isic_tables
 
 from skinedge.errors import DatasetError, UsageError
 from skinedge.lesion import ALL, CODES, LESIONS, lesion
@@ -558,17 +558,10 @@ def test_every_diagnosis_is_in_one_table() -> None:
 
 # Real tables, where they are at hand.
 
-REAL = Path(
-    os.environ.get("SKINEDGE_DATA", Path(__file__).parents[3] / "shared" / "data" / "ham10000")
-)
 
-
-@pytest.mark.skipif(
-    not (REAL / "HAM10000_metadata.csv").is_file(),
-    reason="HAM10000 is not here; set SKINEDGE_DATA to its folder",
-)
+@needs_ham10000
 def test_the_real_ham10000() -> None:
-    data = open_dataset(REAL)
+    data = open_dataset(HAM10000)
     assert len(data.images) == 10_015
     assert len({image.lesion_id for image in data.images}) == 7_470
     # Tschandl et al. 2018, table 3.
@@ -585,15 +578,9 @@ def test_the_real_ham10000() -> None:
     assert sum("site" in image.attributes for image in data.images) == 9_781
 
 
-TABLES = Path(__file__).parents[3] / "shared" / "data" / "isic-metadata"
-needs_tables = pytest.mark.skipif(
-    not TABLES.is_dir(), reason="ISIC's real tables are not here, in ../shared/data/isic-metadata"
-)
-
-
-@needs_tables
+@needs_isic_tables
 def test_the_real_isic2019_table() -> None:
-    layout, parsed = parse_dataset(TABLES / "isic2019_train.csv")
+    layout, parsed = parse_dataset(ISIC_TABLES / "isic2019_train.csv")
     assert (layout.name, parsed.problems, parsed.data.group) == ("isic2019", (), "lesion")
     assert Counter(code for _, code in labelled(parsed.data)) == {
         "nv": 12_875,
@@ -608,9 +595,9 @@ def test_the_real_isic2019_table() -> None:
     assert len(parsed.data.groups()) == 25_331
 
 
-@needs_tables
+@needs_isic_tables
 def test_the_real_isic2020_table_and_both_together() -> None:
-    layout, parsed = parse_dataset(TABLES / "isic2020_train.csv")
+    layout, parsed = parse_dataset(ISIC_TABLES / "isic2020_train.csv")
     data = parsed.data
     assert (layout.name, parsed.problems, data.group) == ("isic2020", (), "patient")
     assert Counter(code for _, code in labelled(data)) == {
@@ -620,8 +607,8 @@ def test_the_real_isic2020_table_and_both_together() -> None:
         "bkl": 223,
     }
     assert len(data.groups()) == 2_056
-    binary = parse_dataset(TABLES / "isic2020_train.csv", layout="isic2020-target")[1]
+    binary = parse_dataset(ISIC_TABLES / "isic2020_train.csv", layout="isic2020-target")[1]
     assert (binary.problems, binary.data.labels().sum()) == ((), 584)
-    other = parse_dataset(TABLES / "isic2019_train.csv")[1].data
+    other = parse_dataset(ISIC_TABLES / "isic2019_train.csv")[1].data
     both = merge(relabel(other, {}, NINE), data)
     assert (len(both.images), len(both.groups())) == (58_457, 27_387)

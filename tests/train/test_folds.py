@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from real_data import ISIC_TABLES, needs_isic_tables
 
 from skinedge.errors import DatasetError, UsageError
 from skinedge.train.datasets import (
@@ -103,14 +104,9 @@ def test_a_drawn_dataset_folds(ham10000: Path) -> None:
     check(data, folds_by_lesion(data, 3, seed=1))
 
 
-TABLE = Path(__file__).parents[3] / "shared" / "data" / "isic-metadata" / "isic2020_train.csv"
-
-
-@pytest.mark.skipif(
-    not TABLE.is_file(), reason="ISIC's real table is not here, in ../shared/data/isic-metadata"
-)
+@needs_isic_tables
 def test_the_real_patients_of_isic2020_fold() -> None:
-    data = parse_dataset(TABLE)[1].data
+    data = parse_dataset(ISIC_TABLES / "isic2020_train.csv")[1].data
     splits = folds_by_lesion(data, 5, seed=1)
     check(data, splits)
     melanoma = data.classes.index("mel")

@@ -21,6 +21,7 @@ from skinedge.train.losses import (
     Loss,
     Margin,
     build_loss,
+    equal_prior,
 )
 
 PRIOR = [0.7, 0.2, 0.1]
@@ -316,3 +317,38 @@ def test_names_that_are_not_there() -> None:
         build_loss(Loss("focal", class_weights="fair"), PRIOR, COUNTS)
     with pytest.raises(UsageError, match="corrects the class prior itself"):
         build_loss(Loss(class_weights="inverse-frequency"), PRIOR, COUNTS)
+
+
+WITH_ABSENT = [400, 0, 25]
+
+
+@pytest.mark.parametrize("name", ["ldam", "lmf"])
+def test_a_class_without_images_does_not_set_the_margins(name: str) -> None:
+    with_absent = build_loss(Loss(name), [0.7, 0.1, 0.2], WITH_ABSENT)
+    without = build_loss(Loss(name), [0.7, 0.3], [400, 25])
+    assert [with_absent.margins[0], with_absent.margins[2]] == pytest.approx(without.margins)
+    assert max(with_absent.margins) == pytest.approx(0.5)
+
+
+def test_a_class_without_images_has_no_effective_number() -> None:
+    loss = build_loss(
+        Loss("cross-entropy", class_weights="effective-number"), [1 / 3] * 3, WITH_ABSENT
+    )
+    assert loss.weights[1] == 1
+    assert (loss.weights[0] + loss.weights[2]) / 2 == pytest.approx(1)
+
+
+def test_a_class_that_was_never_drawn_is_not_made_likely() -> None:
+    prior = [0.79, 0.01, 0.2]
+    reading = equal_prior(Loss("cross-entropy"), prior, WITH_ABSENT)
+    logits = np.log(np.array([prior]))
+    assert reading(logits)[0].argmax() != 1
+    assert reading(logits)[0, 0] == pytest.approx(reading(logits)[0, 2])
+
+
+def test_logits_of_a_balanced_loss_are_read_as_they_are() -> None:
+    counts = [400, 100, 25]
+    for loss in (Loss("logit-adjusted"), Loss("focal", class_weights="inverse-frequency")):
+        shift = equal_prior(loss, [0.7, 0.2, 0.1], counts)(np.zeros((1, 3)))
+        np.testing.assert_allclose(shift, shift[0, 0], atol=1e-12)
+    assert equal_prior(Loss("ldam"), [0.7, 0.2, 0.1], counts).scale == 30

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from real_data import HAM10000, ISIC_TABLES, needs_ham10000, needs_isic_tables
 
 from skinedge.errors import DatasetError
 from skinedge.model_file import read_model
@@ -156,25 +157,17 @@ def test_too_few_patients_of_a_class_are_refused() -> None:
         split_by_lesion(patients(2, 50), seed=0)
 
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
-
-
-@pytest.mark.skipif(
-    not (REAL / "ham10000").is_dir(), reason="HAM10000 is not here, in ../shared/data/ham10000"
-)
+@needs_ham10000
 def test_ham10000_splits_as_it_did_for_the_shipped_model() -> None:
     card = read_model(None, None).card
     assert card is not None
-    split = split_by_lesion(open_dataset(REAL / "ham10000"), card["training"]["seed"])
+    split = split_by_lesion(open_dataset(HAM10000), card["training"]["seed"])
     assert split.digest() == card["training"]["split_sha256"]
 
 
-@pytest.mark.skipif(
-    not (REAL / "isic-metadata").is_dir(),
-    reason="ISIC's real tables are not here, in ../shared/data/isic-metadata",
-)
+@needs_isic_tables
 def test_the_patients_of_the_real_isic2020_table_do_not_cross() -> None:
-    data = parse_dataset(REAL / "isic-metadata" / "isic2020_train.csv")[1].data
+    data = parse_dataset(ISIC_TABLES / "isic2020_train.csv")[1].data
     split = split_by_lesion(data, seed=1)
     train, validation, test = map(lesions, split.parts().values())
     assert train | validation | test == lesions(data)

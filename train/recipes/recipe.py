@@ -79,8 +79,8 @@ class Recipe:
         sampling_power: a class is drawn with probability proportional to (lesions) ** power.
         sharp_share: probability that a lesion with a sharp copy shows it.
         loss: what is minimised.
-        optimizer: `adamw`, or `adam` (whose weight decay is 0).
-        weight_decay: AdamW's.
+        optimizer: `adamw`, or `adam`.
+        weight_decay: of either; AdamW's is decoupled.
         epsilon: Adam's and AdamW's.
         patience: epochs without a better validation score before a stage stops.
         augmentation: how views vary.

@@ -17,6 +17,7 @@ CITATION = (
 HERE = (
     "The block stands on the last feature map; the authors' code cuts the network at a layer "
     "number, which another Keras version counts otherwise.",
+    "The recipe is HAM10000's; --task melanoma and --task keratosis ask ISIC 2017's two questions.",
     "A lesion is drawn first and then one of its images, and the split is by lesion.",
 )
 BEST = (("weighted precision on HAM10000", 0.937), ("sensitivity on ISIC 2017", 0.916))

@@ -123,7 +123,10 @@ def application(
     )(pixels)
 
     def renamed(layer: Any) -> Any:
-        return type(layer).from_config({**layer.get_config(), "name": names[layer.name]})
+        config = {**layer.get_config(), "name": names[layer.name]}
+        if "seed" in config:  # dropout of its own stream; training sets its state (see callbacks)
+            config["seed"] = 0
+        return type(layer).from_config(config)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_preprocessing(layer):

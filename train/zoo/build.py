@@ -48,7 +48,7 @@ def build(spec: ModelSpec, keras: ModuleType) -> Any:
         )
     layers = keras.layers
     x = head(keras, x)
-    x = layers.Dropout(spec.dropout, name="dropout")(x)
+    x = layers.Dropout(spec.dropout, seed=0, name="dropout")(x)
     logits = layers.Dense(len(spec.classes), name="logits")(x)
     name = f"{spec.backbone}_{spec.attention_name()}".replace("-", "_").replace("+", "_")
     try:

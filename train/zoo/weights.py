@@ -23,7 +23,7 @@ from .backbones import BACKBONES
 from .table import row
 from .torch_file import load_state_dict
 
-__all__ = ["imagenet_file", "load_imagenet", "require_weights"]
+__all__ = ["imagenet_file", "load_imagenet"]
 
 _STAGES_OF_A_BLOCK = (
     ("_expand_conv", "_bn0", "expand"),
@@ -64,16 +64,6 @@ def _layer_pairs(state: dict[str, np.ndarray]) -> Iterator[tuple[str, str, str]]
             if f"_blocks.{block}.{conv}.weight" in state:
                 yield f"_blocks.{block}.{conv}", f"_blocks.{block}.{norm}", f"block{block}_{part}"
     yield "_conv_head", "_bn1", "head"
-
-
-def require_weights(backbone: str) -> None:
-    """Find out before any long work whether ImageNet weights of `backbone` can be had.
-
-    Raises:
-        ModelFileError: its weight package is not installed.
-    """
-    if row(BACKBONES, "backbone", backbone).weights_package:
-        imagenet_file(backbone)
 
 
 def load_imagenet(model: Any, backbone: str, path: Path | None = None) -> None:

@@ -19,7 +19,8 @@ def efficient_channel_attention(keras: ModuleType, x: Any, name: str) -> tuple[A
     """ECA, Wang et al. 2020 (arXiv 1910.03151, section 3.2).
 
     A convolution across the averaged channels, its length the odd number nearest to
-    (log2 c + 1) / 2 (equation 12), then a sigmoid gate per channel.
+    (log2 c + 1) / 2 (equation 12), then a sigmoid gate per channel. The published convolution
+    has no bias; with one, the gate starts open, as the other blocks' gates do.
     """
     layers = keras.layers
     channels = x.shape[-1]
@@ -27,7 +28,14 @@ def efficient_channel_attention(keras: ModuleType, x: Any, name: str) -> tuple[A
     length += 1 - length % 2
     gate = layers.GlobalAveragePooling2D(name=f"{name}_average")(x)
     gate = layers.Reshape((channels, 1), name=f"{name}_sequence")(gate)
-    gate = layers.Conv1D(1, length, padding="same", use_bias=False, name=f"{name}_conv")(gate)
+    gate = layers.Conv1D(
+        1,
+        length,
+        padding="same",
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(OPEN),
+        name=f"{name}_conv",
+    )(gate)
     gate = layers.Activation("sigmoid", name=f"{name}_sigmoid")(gate)
     gate = layers.Reshape((1, 1, channels), name=f"{name}_gate")(gate)
     return layers.Multiply(name=f"{name}_apply")([x, gate]), None
