@@ -22,7 +22,7 @@ from skinedge.train.zoo.backbones import BACKBONES
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.placement import placed
 from skinedge.train.zoo.spec import ModelSpec, Placed
-from skinedge.train.zoo.weights import load_imagenet, require_weights
+from skinedge.train.zoo.weights import load_imagenet
 
 # Keras' warnings about file formats and about sizes other than 224.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -372,8 +372,3 @@ def test_a_failed_download_is_one_line_with_a_remedy(
     assert message.endswith("train from random weights with --weights none")
     first = (str(error) or "Exception").splitlines()[0]
     assert first in message
-
-
-def test_weights_that_keras_downloads_need_no_package() -> None:
-    for name in NAMES:
-        require_weights(name)
