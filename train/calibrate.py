@@ -76,10 +76,10 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, prior: np.ndarray) -
         prior: natural share of each class in training, `[classes]`, sums to 1.
     """
 
-    def shortfall(strength: float) -> float:
+    def shortfall(strength: float) -> tuple[float, float]:
         probabilities = softmax(logits + strength * np.log(prior), axis=1)
         missed = 1 - balanced_accuracy(labels, probabilities)
-        return missed * (1 - macro_auroc(labels, probabilities))
+        return missed * (1 - macro_auroc(labels, probabilities)), missed  # which breaks ties
 
     strength = min(STRENGTHS, key=shortfall)
     shifted = logits + strength * np.log(prior)

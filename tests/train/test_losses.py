@@ -173,7 +173,7 @@ def test_focal_is_the_one_of_keras_where_that_does_not_clip(labels: np.ndarray) 
 
 def test_margins_are_the_larger_the_rarer_the_class() -> None:
     assert Margin([10000, 16, 1]).margins == pytest.approx([0.05, 0.25, 0.5])
-    assert Margin([0, 16]).margins == pytest.approx([0.5, 0.25])
+    assert Margin([0, 16]).margins == pytest.approx([0.5, 0.5])
     assert Margin([81, 16], 1.0).margins == pytest.approx([2 / 3, 1.0])
 
 
