@@ -68,7 +68,7 @@ def test_words_do_not_change_the_digest() -> None:
 def test_page_says_that_figures_are_references(name: str) -> None:
     page = recipe_page(RECIPES[name])
     assert "a reference, not a result of ours" in page
-    assert "ran the recipe from random weights" in page
+    assert "the recipe was never trained in full" in page
     for _, value in RECIPES[name].published.figures:
         assert f"{value:g}" in page
 
