@@ -67,8 +67,8 @@ def _not_reached_here(recipe: Any) -> list[str]:
     if backbones.BACKBONES[recipe.spec.backbone].weights_package:
         return []
     return [
-        "Keras downloads this backbone's ImageNet weights, or --weights FILE reads them. SkinEdge's "
-        "authors could not download them: the recipe was never trained in full."
+        "Keras downloads this backbone's ImageNet weights, or --weights FILE reads them. "
+        "SkinEdge's authors could not download them: the recipe was never trained in full."
     ]
 
 
