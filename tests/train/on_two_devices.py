@@ -24,7 +24,10 @@ def main(data: str, out: str, expected: int) -> None:
     if expected > 1:
         assert share_batches(recipe.batch_size) == expected
     assert len(keras.distribution.list_devices()) == expected
-    run = fit.train(recipe, Partition()(open_dataset(data)), out, seed=1)
+    split = Partition()(open_dataset(data))
+    run = fit.train(recipe, split, out, seed=1)
+    odd = split.test.having(split.test.images[:5])  # does not divide among two devices
+    assert len(runs.ask_keras(runs.load(run), odd).probabilities) == 5
     weights = [np.asarray(weight) for weight in runs.load(run).get_weights()]
     np.savez(run.folder / "weights.npz", *weights)
 
