@@ -27,6 +27,7 @@ import numpy as np
 from skinedge.benchmarks.command import as_command
 from skinedge.benchmarks.prior_free import (
     METRICS,
+    drawn_metrics,
     equal_prior_logits,
     melanoma_of,
     metrics,
@@ -60,24 +61,6 @@ def with_maps(model: Any) -> tuple[Any, Any]:
     for name in ("head_conv", "head_bn", "head_relu", "pool", "dropout", "logits"):
         y = model.get_layer(name)(y)
     return before, keras.Model([x, attention], y)
-
-
-def _intervals(
-    labels: np.ndarray,
-    full: np.ndarray,
-    other: np.ndarray,
-    log_prior: np.ndarray,
-    melanoma: int | None,
-    draws: int,
-) -> np.ndarray:
-    """95 % intervals of metric(other) - metric(full), lesions resampled: `[2, 3]`."""
-    rng = np.random.default_rng(0)
-    differences = []
-    for _ in range(draws):
-        chosen = rng.integers(len(labels), size=len(labels))
-        ours = metrics(labels[chosen], full[chosen], log_prior, melanoma)
-        differences.append(metrics(labels[chosen], other[chosen], log_prior, melanoma) - ours)
-    return np.percentile(differences, (2.5, 97.5), axis=0)
 
 
 def _equal_prior_logits(model: Any, inputs: Any, run: runs.Run) -> np.ndarray:
@@ -138,9 +121,11 @@ def main() -> None:
     labels, log_prior = split.test.labels(), np.log(lesion_prior(split.train))
     melanoma = melanoma_of(split.test)
     full = variants["as trained"]
+    draws_of_full = drawn_metrics(labels, full, log_prior, melanoma, arguments.draws)
     rows = {}
     for name, logits in variants.items():
-        low, high = _intervals(labels, full, logits, log_prior, melanoma, arguments.draws)
+        drawn = drawn_metrics(labels, logits, log_prior, melanoma, arguments.draws)
+        low, high = np.percentile(drawn - draws_of_full, (2.5, 97.5), axis=0)
         values = metrics(labels, logits, log_prior, melanoma)
         rows[name] = {
             key: {"value": float(v), "difference_interval": [float(a), float(b)]}

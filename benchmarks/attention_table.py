@@ -28,6 +28,7 @@ import numpy as np
 from skinedge.benchmarks.command import as_command
 from skinedge.benchmarks.prior_free import (
     METRICS,
+    drawn_metrics,
     equal_prior_logits,
     melanoma_of,
     metrics,
@@ -126,15 +127,12 @@ def rows(folders: list[Path], data: LabelledImages, draws: int = 1000) -> list[R
             raise UsageError(f"{run.folder}: there is another run of {block} with this seed")
     melanoma = melanoma_of(split.test)
     labels, log_prior = split.test.labels(), np.log(lesion_prior(split.train))
-    rng = np.random.default_rng(0)
-    chosen = [rng.integers(len(labels), size=len(labels)) for _ in range(draws)]
 
     def drawn(answers: list[_Answered]) -> np.ndarray:
         """Mean over seeds of each metric in each draw: `[draws, metrics]`."""
-        values = [
-            [metrics(labels[c], a.logits[c], log_prior, melanoma) for c in chosen] for a in answers
-        ]
-        return np.mean(values, axis=0)
+        return np.mean(
+            [drawn_metrics(labels, a.logits, log_prior, melanoma, draws) for a in answers], axis=0
+        )
 
     baseline = drawn(answered[BASELINE]) if BASELINE in answered else None
     table = []

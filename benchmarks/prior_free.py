@@ -18,7 +18,14 @@ from skinedge.train.datasets import LabelledImages
 from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
 from skinedge.train.runs import Run
 
-__all__ = ["METRICS", "equal_prior_logits", "melanoma_of", "metrics", "require_alike"]
+__all__ = [
+    "METRICS",
+    "drawn_metrics",
+    "equal_prior_logits",
+    "melanoma_of",
+    "metrics",
+    "require_alike",
+]
 
 METRICS = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
 
@@ -42,6 +49,22 @@ def metrics(
     if melanoma is not None:
         area = auroc(labels == melanoma, natural[:, melanoma])
     return np.array([balanced_accuracy(labels, logits), macro_auroc(labels, natural), area])
+
+
+def drawn_metrics(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    log_prior: np.ndarray,
+    melanoma: int | None,
+    draws: int,
+) -> np.ndarray:
+    """`METRICS` over bootstrap draws of lesions: float64 `[draws, 3]`.
+
+    The draws are the same for every model, so that differences are paired.
+    """
+    rng = np.random.default_rng(0)
+    chosen = [rng.integers(len(labels), size=len(labels)) for _ in range(draws)]
+    return np.array([metrics(labels[c], logits[c], log_prior, melanoma) for c in chosen])
 
 
 def _but_attention(run: Run) -> tuple[Any, ...]:
