@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
+from itertools import repeat
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from skinedge.errors import UsageError
 
 from .options import Json
 from .stations import station
@@ -39,10 +42,10 @@ def _values(name: str, values: dict[str, int]) -> str:
     return ", ".join(most + more)
 
 
-def _text(path: Path, found: dict[str, Any]) -> str:
+def _text(found: dict[str, Any]) -> str:
     plural = f"{found['group']}s"
     lines = [
-        f"{path}: {found['title']} ({found['layout']})",
+        f"{found['path']}: {found['title']} ({found['layout']})",
         f"  {found['images']} images of {found['groups']} {plural}; "
         f"{found['sharp']} with a sharper copy, {found['masks']} with a mask",
         f"  {'class':9} {'images':>7} {plural:>8}",
@@ -73,9 +76,15 @@ def _text(path: Path, found: dict[str, Any]) -> str:
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="The folder or table of a labelled image set.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...", help="The folder or table of a labelled image set, or of several."
+        ),
+    ],
     layout: Annotated[
-        str | None, typer.Option(help="Take it for this layout instead of finding out.")
+        list[str] | None,
+        typer.Option(help="Take it for this layout instead of finding out; or once for each set."),
     ] = None,
     classes: Annotated[
         str | None,
@@ -96,14 +105,17 @@ def check(
     """Say what a labelled set holds, and everything that is wrong with it.
 
     Does not stop at the first problem. Finds rows that cannot be used, missing, unreadable and
-    identical images, lesions with several diagnoses, and lesions that cross a split. Exits with 2
-    when something is wrong. Needs skinedge[evaluate].
+    identical images, lesions with several diagnoses, and lesions that cross a split. Several sets
+    are looked at as the one that training makes of them: what is in both, and where they
+    disagree. Exits with 2 when something is wrong. Needs skinedge[evaluate].
 
     Examples:
 
       skinedge data check ham10000/
 
       skinedge data check my-clinic/ --classes benign,malignant --decode
+
+      skinedge data check isic2019/ isic2020/
 
       skinedge data check ham10000/ --split-file runs/edge/split.csv --json
     """
@@ -112,20 +124,28 @@ def check(
     from skinedge.lesion import ALL, CODES
 
     codes = tuple(code.strip() for code in classes.split(",")) if classes else CODES
-    kind, parsed = datasets.parse_dataset(path, codes, layout)
-    images = parsed.data
+    layouts: list[str | None] = [*(layout or [None])]
+    if len(layouts) == 1:
+        layouts *= len(paths)
+    if len(layouts) != len(paths):
+        raise UsageError(f"{len(paths)} sets and {len(layouts)} layouts: name one for each")
+    sets = [datasets.parse_dataset(*one) for one in zip(paths, repeat(codes), layouts)]
+    problems = [problem for _, parsed in sets for problem in parsed.problems]
+    for _, parsed in sets:
+        problems += datasets.problems(parsed.data)
+    images, crossing = checks.together([parsed.data for _, parsed in sets])
+    problems += crossing
     files = checks.files_of(images)
-    problems = [*parsed.problems, *datasets.problems(images)]
     if split_file:
         problems += checks.crossing(images, split_file)
     problems += checks.duplicates(images)
     with typer.progressbar(length=len(files), file=sys.stderr, label="files") as bar:
         problems += checks.unreadable(files, decode, bar.update)
     found: dict[str, Any] = {
-        "path": str(path),
-        "layout": kind.name,
-        "title": kind.title,
-        "source": str(parsed.source),
+        "path": " + ".join(map(str, paths)),
+        "layout": " + ".join(kind.name for kind, _ in sets),
+        "title": " + ".join(kind.title for kind, _ in sets),
+        "source": " + ".join(str(parsed.source) for _, parsed in sets),
         **checks.summary(images),
         "files": len(files),
         "decoded": decode,
@@ -133,6 +153,6 @@ def check(
     }
     for code, row in found["classes"].items():
         row["diagnosis"] = ALL[code].name if code in ALL else ""
-    print(json.dumps(found) if json_lines else _text(path, found))
+    print(json.dumps(found) if json_lines else _text(found))
     if not all(problem.harmless for problem in problems):
         raise typer.Exit(2)

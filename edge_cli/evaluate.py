@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from enum import Enum
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,25 +40,30 @@ def _own_split(images: Any, card: dict[str, Any]) -> Any:
     return split if split.digest() == card["training"]["split_sha256"] else None
 
 
-def _images_for(classifier: Any, model: Path, data: Path, part: Part) -> Any:
+def _named(data: list[Path]) -> str:
+    return " + ".join(map(str, data))
+
+
+def _images_for(classifier: Any, model: Path, data: list[Path], part: Part) -> Any:
     """What to ask one model about."""
     card = classifier.file.card or {}
     if "partition" in card.get("training", {}):
         partition = station("train.partition", "evaluate").Partition.of(card["training"])
-        raw = partition.open(data)
+        raw = partition.open(*data)
         own, images = _own_split(raw, card), replace(partition, clinic="").images(raw)
     else:
         datasets = station("train.datasets", "evaluate")
-        images = datasets.open_dataset(data, tuple(c.code for c in classifier.file.labels))
+        codes = tuple(c.code for c in classifier.file.labels)
+        images = reduce(datasets.merge, (datasets.open_dataset(path, codes) for path in data))
         own = _own_split(images, card)
     if part is not Part.all:
         if own is None:
-            raise UsageError(f"{data}: not the set {model} was trained on; use --split all")
+            raise UsageError(f"{_named(data)}: not the set {model} was trained on; use --split all")
         return own.parts()[part.value]
     if own is not None:
         print(
-            f"skinedge: warning: {model} was trained on most of {data}; for figures that mean "
-            "something use --split test",
+            f"skinedge: warning: {model} was trained on most of {_named(data)}; for figures that "
+            "mean something use --split test",
             file=sys.stderr,
         )
     return images
@@ -159,7 +165,7 @@ def evaluate(
         text = comparison_text(result)
     else:
         [result] = figures.values()
-        text = evaluation_text(result, f"{models[0]} on {data}")
+        text = evaluation_text(result, f"{models[0]} on {_named(data)}")
     if out:
         for name in named:
             below = out / name.replace("/", "_") if several else out

@@ -23,9 +23,9 @@ Threads = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Data = Annotated[
-    Path,
+    list[Path],
     typer.Option(
         help="Labelled images: HAM10000's folder, a folder with one CSV table (image_id,dx or "
-        "one-hot), or class-named folders."
+        "one-hot), or class-named folders. Given again, all of them are one set."
     ),
 ]

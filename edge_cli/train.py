@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import warnings
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -57,6 +58,15 @@ def _fold(text: str) -> tuple[int, int]:
     return int(fold), int(folds)
 
 
+def _opened(partition: Any, data: list[Path]) -> Any:
+    with warnings.catch_warnings(record=True) as notices:
+        warnings.simplefilter("always")
+        images = partition.open(*data)
+    for notice in notices:
+        print(f"skinedge: warning: {notice.message}", file=sys.stderr)
+    return images
+
+
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name; skinedge recipes lists them.")],
     data: Data,
@@ -86,8 +96,13 @@ def train(
         ),
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Where the backbone starts: imagenet, none, or a weights file.")
+        str,
+        typer.Option(help="Where it starts: imagenet, none, a weights file, or a finished run."),
     ] = "imagenet",
+    last_stage: Annotated[
+        bool,
+        typer.Option("--last-stage", help="Only the recipe's last stage; needs --weights RUN."),
+    ] = False,
     teacher: Annotated[
         list[Path] | None,
         typer.Option(help="A finished run to learn from as well; give it again for several."),
@@ -96,7 +111,10 @@ def train(
         float, typer.Option(min=0, max=1, help="Share of the loss that is the teacher's.")
     ] = 0.5,
     layout: Annotated[
-        str | None, typer.Option(help="The dataset's layout, where it is not to be found out.")
+        list[str] | None,
+        typer.Option(
+            help="The dataset's layout, where it is not to be found out; or once for each --data."
+        ),
     ] = None,
     precision: Annotated[
         Precision, typer.Option(help="What the network computes in; weights stay float32.")
@@ -124,13 +142,19 @@ def train(
 
       skinedge train edge --data ham10000/ --out runs/small --teacher runs/big
 
-      skinedge train going-smaller-sge --data isic2019/ --out runs/fold1 --fold 1/5
+      skinedge train edge --data ham10000/ --out runs/longer --weights runs/edge --last-stage
+
+      skinedge train going-smaller-sge --data isic2019/ --data isic2020/ --out runs/fold1 --fold 1/5
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise UsageError(f"--weights {weights!r}: use imagenet, none, or a weights file")
+    if weights not in ("imagenet", "none") and not Path(weights).exists():
+        raise UsageError(f"--weights {weights!r}: use imagenet, none, a weights file, or a run")
     number, folds = _fold(fold)
     chosen = _chosen(recipe, attention, loss, task)
+    if last_stage:
+        if not Path(weights).is_dir():
+            raise UsageError("--last-stage goes on from a finished run: name it with --weights RUN")
+        chosen = replace(chosen, stages=chosen.stages[-1:])
     partitions = station("train.partition", "train")
     evaluation = station("train.evaluate", "train")
     partition = partitions.Partition(
@@ -139,9 +163,9 @@ def train(
         folds,
         number,
         clinic,
-        layout or "",
+        ",".join(layout or ()),
     )
-    images = partition.open(data)
+    images = _opened(partition, data)
     if left_out := len(images.images) - len(partition.images(images).images):
         print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
     split = partition(images)

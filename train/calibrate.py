@@ -1,7 +1,7 @@
 """Turn trained logits into the probabilities that ship: class prior and temperature.
 
 Logits are first brought to what they would say if all classes were equally common (`EqualPrior`;
-`losses.LogitAdjusted` trains them so). Pure argmax of those maximises balanced accuracy; adding
+loss `logit-adjusted` trains them so). Pure argmax of those maximises balanced accuracy; adding
 the log of the natural class frequencies (Menon et al. 2021, arXiv 2007.07314, section 4.1) ranks
 images better and lowers false alarms.
 `prior_strength` between 0 and 1 says how much of it is added; then one temperature (Guo et al.
@@ -20,7 +20,7 @@ from scipy.special import log_softmax, softmax
 
 from .metrics import balanced_accuracy, macro_auroc
 
-__all__ = ["Calibration", "EqualPrior", "fit_calibration", "fold", "unfold"]
+__all__ = ["Calibration", "EqualPrior", "fit_calibration", "fold", "unfold", "unread"]
 
 TEMPERATURES = (0.05, 100.0)  # margin losses multiply logits by 30
 STRENGTHS = tuple(round(0.05 * step, 2) for step in range(21))
@@ -107,3 +107,11 @@ def unfold(logits_layer: Any, calibration: Calibration) -> None:
     kernel, bias = logits_layer.get_weights()
     temperature = calibration.temperature
     logits_layer.set_weights([kernel * temperature, bias * temperature - calibration._shift()])
+
+
+def unread(logits_layer: Any, equal_prior: EqualPrior) -> None:
+    """Make a Dense layer that answers for equally common classes one whose logits, read by
+    `equal_prior`, are what it answered: where a training by another loss goes on."""
+    kernel, bias = logits_layer.get_weights()
+    log_prior = np.array(equal_prior.log_prior)
+    logits_layer.set_weights([kernel / equal_prior.scale, (bias + log_prior) / equal_prior.scale])

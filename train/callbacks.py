@@ -15,7 +15,7 @@ from .datasets.images import LabelledImages
 from .metrics import balanced_accuracy, macro_auroc
 from .predicting import outputs_of
 
-__all__ = ["MONITOR", "Averaged", "BeginEpoch", "StageLog", "Validate"]
+__all__ = ["MONITOR", "Averaged", "BeginEpoch", "KeepBest", "StageLog", "Validate"]
 
 MONITOR = "val_score"
 VALIDATION_COLUMNS = ("val_loss", "val_balanced_accuracy", "val_macro_auroc", MONITOR)
@@ -106,6 +106,20 @@ class Validate(keras.callbacks.Callback):
             logs["val_macro_auroc"] = ranking
             # Each alone is noisy where a class has ten lesions, and prefers other epochs.
             logs[MONITOR] = (balanced + ranking) / 2
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Saves the network, without teachers, whenever the validation score rises."""
+
+    def __init__(self, network: Any, path: Path, before: float) -> None:
+        super().__init__()
+        self._network, self._path, self._best = network, path, before
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        score = (logs or {}).get(MONITOR, float("-inf"))
+        if score > self._best:
+            self._best = score
+            self._network.save_weights(self._path, overwrite=True)
 
 
 class StageLog(keras.callbacks.CSVLogger):

@@ -59,7 +59,7 @@ class Distilled(keras.losses.Loss):
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         """`y_true` shares of classes `[n, classes]` -> `[n]`."""
         student, teacher = ops.split(y_pred, 2, axis=-1)
-        # Both as if classes were equally common, which is how `runs.load_teacher` has it.
+        # Both as if classes were equally common, which is how `runs.load_equal_prior` has it.
         prior = ops.convert_to_tensor(self.equal_prior.log_prior, student.dtype)
         balanced = student * self.equal_prior.scale - prior
         soft_teacher = ops.log_softmax(teacher / self.temperature, axis=-1)
@@ -106,23 +106,24 @@ def _square(positions: int) -> int:
     return round(positions**0.5)
 
 
-def with_teachers(student: Any, teachers: Sequence[Any]) -> tuple[Any, bool]:
+def with_teachers(student: Any, teachers: Sequence[Any], maps: bool) -> Any:
     """A model that trains `student` beside its frozen teachers.
 
     Args:
         student: from `zoo.build`.
         teachers: finished models with the student's classes, of any input size.
+        maps: whether maps are to be compared, where all have one.
 
     Returns:
-        (model, whether maps are compared). Its outputs are `answers` `[n, 2 * classes]`, student
-        logits and the log of the teachers' mean probabilities, and, where all have maps, `maps`
-        `[n, 2 * positions]`, the teachers' averaged and resampled to the student's grid.
+        A model with the outputs `answers` `[n, 2 * classes]`, student logits and the log of the
+        teachers' mean probabilities, and perhaps `maps` `[n, 2 * positions]`, the student's and
+        the teachers', averaged and resampled to the student's grid.
 
     Raises:
         UsageError: a teacher has other classes.
     """
     layers = keras.layers
-    pixels, (logits, *maps) = student.inputs[0], student.outputs
+    pixels, (logits, *own) = student.inputs[0], student.outputs
     probabilities, teacher_maps = [], []
     for index, teacher in enumerate(teachers):
         if teacher.outputs[0].shape[-1] != logits.shape[-1]:
@@ -133,10 +134,10 @@ def with_teachers(student: Any, teachers: Sequence[Any]) -> tuple[Any, bool]:
         answer = teacher(view, training=False)
         answer = answer if isinstance(answer, list) else [answer]
         probabilities.append(layers.Softmax(name=f"teacher{index}_softmax")(answer[0]))
-        if maps and len(answer) > 1:
+        if own and len(answer) > 1:
             side = _square(answer[1].shape[-1])
             grid = layers.Reshape((side, side, 1), name=f"teacher{index}_grid")(answer[1])
-            grid = _at_size(layers, grid, _square(maps[0].shape[-1]), f"teacher{index}_resampled")
+            grid = _at_size(layers, grid, _square(own[0].shape[-1]), f"teacher{index}_resampled")
             teacher_maps.append(layers.Flatten(name=f"teacher{index}_map")(grid))
 
     def mean(parts: list[Any], name: str) -> Any:
@@ -144,8 +145,7 @@ def with_teachers(student: Any, teachers: Sequence[Any]) -> tuple[Any, bool]:
 
     log_mean = ops.log(ops.maximum(mean(probabilities, "teachers"), 1e-7))
     outputs = {"answers": layers.Concatenate(name="answers")([logits, log_mean])}
-    compares_maps = bool(maps) and len(teacher_maps) == len(teachers)
-    if compares_maps:
-        both = [maps[0], mean(teacher_maps, "teacher_maps")]
+    if maps and len(teacher_maps) == len(teachers):
+        both = [own[0], mean(teacher_maps, "teacher_maps")]
         outputs["maps"] = layers.Concatenate(name="maps")(both)
-    return keras.Model(pixels, outputs), compares_maps
+    return keras.Model(pixels, outputs)

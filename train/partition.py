@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from skinedge.errors import UsageError
 from skinedge.lesion import ALL
 
-from .datasets import find_layout, open_dataset
+from .datasets import find_layout, merge, open_dataset
 from .datasets.images import LabelledImages
 from .datasets.labels import where
 from .datasets.splits import Split, folds_by_lesion, split_by_lesion
@@ -30,7 +31,8 @@ class Partition:
         folds: 1 is a hold-out split.
         fold: which one tests, from 1.
         clinic: only this clinic's images; empty takes all.
-        layout: how the dataset is read; empty finds out.
+        layout: how the dataset is read; empty finds out. Of several datasets, one name for all
+            or one for each, in their order, with commas between.
     """
 
     task: str = "ham10000"
@@ -49,18 +51,26 @@ class Partition:
         said = description.get("partition", {"seed": description["seed"]})
         return cls(**{f.name: said[f.name] for f in fields(cls) if f.name in said})
 
-    def open(self, path: str | Path) -> LabelledImages:
-        """The dataset at `path`, in the layout that the task wants, as it labels itself.
+    def open(self, *paths: str | Path) -> LabelledImages:
+        """The dataset at `paths`, in the layout that the task wants, as it labels itself.
+
+        Several are one dataset, each image of theirs once; see `datasets.merging`.
 
         Raises:
-            DatasetError: there is none, or a broken one.
-            UsageError: there is no such task or layout.
+            DatasetError: there is none, or a broken one, or they disagree.
+            UsageError: there is no such task or layout, or not one layout for each path.
         """
         task = row(TASKS, "task", self.task)
-        layout = self.layout
+        layouts = self.layout.split(",") if "," in self.layout else [self.layout] * len(paths)
+        if len(layouts) != len(paths):
+            raise UsageError(f"{len(paths)} datasets and {len(layouts)} layouts: name one for each")
+        sets = [self._read(path, layout) for path, layout in zip(paths, layouts, strict=True)]
+        return reduce(lambda one, other: merge(one, other, task.becomes), sets)
+
+    def _read(self, path: str | Path, layout: str) -> LabelledImages:
         if not layout:
             found = find_layout(path)[0].name
-            layout = task.layouts.get(found, found)
+            layout = TASKS[self.task].layouts.get(found, found)
         return open_dataset(path, tuple(ALL), layout)
 
     def images(self, data: LabelledImages) -> LabelledImages:

@@ -23,7 +23,7 @@ from .datasets.splits import Split
 from .partition import Partition
 from .predicting import outputs_of
 
-__all__ = ["Run", "ask_keras", "data_of", "load", "load_teacher", "outputs_on", "split_of"]
+__all__ = ["Run", "ask_keras", "data_of", "load", "load_equal_prior", "outputs_on", "split_of"]
 
 
 class Run:
@@ -56,8 +56,8 @@ class Run:
         return self.checkpoints / f"stage{index}.weights.h5"
 
 
-def data_of(run: Run, path: str | Path) -> LabelledImages:
-    """The dataset at `path`, read as the run read its own.
+def data_of(run: Run, *paths: str | Path) -> LabelledImages:
+    """The dataset at `paths`, read as the run read its own.
 
     Raises:
         RunError: the run was made by an earlier SkinEdge, which noted less.
@@ -66,7 +66,7 @@ def data_of(run: Run, path: str | Path) -> LabelledImages:
     description = run.describe()
     if "partition" not in description:
         raise RunError(f"{run.folder}: made by an earlier SkinEdge; train it again")
-    return Partition.of(description).open(path)
+    return Partition.of(description).open(*paths)
 
 
 def split_of(run: Run, data: LabelledImages) -> Split:
@@ -93,20 +93,21 @@ def load(run: Run) -> Any:
     return keras.models.load_model(run.model, compile=False)
 
 
-def load_teacher(run: Run, split: Split) -> Any:
-    """The finished model of a run, its class prior and temperature taken out again.
+def load_equal_prior(run: Run, split: Split) -> Any:
+    """The finished model of a run, its class prior and temperature taken out again: what a
+    training on `split` may learn from, or go on from.
 
     Raises:
-        RunError: training has not finished, or was for other classes or on another split, so
-            that the teacher may have seen what the student is tested on.
+        RunError: the run has not finished, or was for other classes or on another split, so that
+            it may have seen what the training is tested on.
     """
     description = run.describe()
     if tuple(description["recipe"]["spec"]["classes"]) != split.train.classes:
-        raise RunError(f"{run.folder}: cannot teach, it answers for other classes")
+        raise RunError(f"{run.folder}: cannot train from it, it answers for other classes")
     if description["split_sha256"] != split.digest():
         raise RunError(
-            f"{run.folder}: cannot teach, it was trained on another split; train it with the same "
-            "data and --split-seed"
+            f"{run.folder}: cannot train from it, it was trained on another split; train both "
+            "with the same data and --split-seed"
         )
     model = load(run)
     calibration = Calibration(**description["calibration"])

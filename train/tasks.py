@@ -9,7 +9,13 @@ from skinedge.lesion import CODES
 
 from .datasets.images import LabelledImages
 from .datasets.isic2019 import WITH_UNKNOWN
-from .datasets.labels import KERATOSIS_OR_REST, MALIGNANCY, MELANOMA_OR_REST, relabel
+from .datasets.labels import (
+    KERATOSIS_OR_REST,
+    MALIGNANCY,
+    MELANOMA_OR_REST,
+    TO_ISIC2019,
+    relabel,
+)
 
 __all__ = ["TASKS", "Task"]
 
@@ -43,9 +49,7 @@ class Task:
 
 TASKS = {
     "ham10000": Task(CODES, {"ak": "akiec", "sk": "bkl"}, "seven diagnoses of HAM10000"),
-    "isic2019": Task(
-        WITH_UNKNOWN, {"akiec": "ak", "sk": "bkl"}, "eight diagnoses of ISIC 2019, and unknown"
-    ),
+    "isic2019": Task(WITH_UNKNOWN, TO_ISIC2019, "eight diagnoses of ISIC 2019, and unknown"),
     # What is merely called malignant may be a melanoma: it answers neither question.
     "melanoma": Task(
         ("mel", "rest"), {**MELANOMA_OR_REST, "malignant": None}, "melanoma against the rest"

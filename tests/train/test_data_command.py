@@ -176,6 +176,22 @@ def test_classes_of_ones_own(ham10000: Path, tmp_path: Path) -> None:
     assert found(tmp_path, "--classes", "benign,odd")["classes"]["odd"]["diagnosis"] == ""
 
 
+def test_several_sets_are_looked_at_as_one(ham: Path, ham10000: Path) -> None:
+    rows = rows_of(ham)
+    rows[3][2] = "mel" if rows[3][2] != "mel" else "nv"
+    write_table(ham / "HAM10000_metadata.csv", [rows[0], *rows[3:9:3], *rows[20:23]])
+    answer = found(ham10000, ham)
+    assert (answer["images"], answer["layout"]) == (147, "ham10000 + ham10000")
+    assert answer["path"] == f"{ham10000} + {ham}"
+    assert kinds(answer) == {"several diagnoses": 1, "in both sets": 4}
+    assert check(ham10000, ham).exit_code == 2
+    again = check(ham10000, ham10000, "--layout", "ham10000")
+    assert again.exit_code == 0, again.output
+    assert "in both sets (harmless): 147" in again.stdout
+    refused = check(ham10000, "--layout", "ham10000", "--layout", "csv")
+    assert "1 sets and 2 layouts" in str(refused.exception)
+
+
 def test_nothing_to_check_is_one_error(tmp_path: Path) -> None:
     answer = check(tmp_path / "absent")
     assert isinstance(answer.exception, DatasetError)

@@ -267,6 +267,43 @@ def test_of_two_tables_the_one_that_labels_images_counts(tmp_path: Path) -> None
         open_dataset(tmp_path)
 
 
+STRAY = {
+    "unrelated": b"day,room\nMonday,4\n",
+    "empty": b"",
+    "no text": b"\xff\xfe\x00\x01",
+}
+
+
+@pytest.mark.parametrize("content", STRAY.values(), ids=STRAY)
+def test_a_stray_table_beside_class_folders_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    write_images(tmp_path / "mel", ["a"])
+    write_images(tmp_path / "NV", ["b"])
+    (tmp_path / "rota.csv").write_bytes(content)
+    with pytest.warns(UserWarning, match=r"rota\.csv is not read: the folders beside it label"):
+        data = open_dataset(tmp_path)
+    assert [code for _, code in labelled(data)] == ["nv", "mel"]
+    _, parsed = parse_dataset(tmp_path)
+    assert [(p.kind, p.harmless) for p in parsed.problems] == [("stray table", True)]
+
+
+@pytest.mark.parametrize("content", STRAY.values(), ids=STRAY)
+def test_a_stray_table_beside_a_labelling_one_is_left_alone(content: bytes, tmp_path: Path) -> None:
+    write_images(tmp_path, ["a"])
+    write_table(tmp_path / "labels.csv", [("image_id", "dx"), ("a", "df")])
+    (tmp_path / "rota.csv").write_bytes(content)
+    assert labelled(open_dataset(tmp_path)) == [("a", "df")]
+
+
+def test_a_table_that_cannot_be_read_is_named_where_nothing_else_labels(tmp_path: Path) -> None:
+    write_images(tmp_path / "pictures", ["a"])
+    (tmp_path / "labels.csv").write_bytes(STRAY["no text"])
+    with pytest.raises(DatasetError, match=r"labels\.csv: cannot read this table"):
+        open_dataset(tmp_path)
+    (tmp_path / "labels.csv").write_bytes(STRAY["unrelated"])
+    with pytest.raises(DatasetError, match=r"labels\.csv: no column image_id, dx"):
+        open_dataset(tmp_path)
+
+
 # What tables say beside the diagnosis: attributes, groups, masks.
 
 
@@ -499,7 +536,7 @@ def test_parsing_goes_on_after_a_problem(tmp_path: Path) -> None:
     assert Counter(p.kind for p in parsed.problems) == {"unknown diagnosis": 2, "bad row": 1}
 
 
-# Label maps, merging, diagnoses.
+# Label maps, diagnoses.
 
 
 def small(root: Path, rows: list[tuple[str, str]], classes: tuple[str, ...]) -> LabelledImages:
@@ -520,25 +557,6 @@ def test_label_maps(tmp_path: Path) -> None:
         relabel(data, {"akiec": None}, ("nv", "mel"))
     with pytest.raises(DatasetError, match="leaves no image"):
         relabel(data, dict.fromkeys(CODES), ("nv",))
-
-
-def test_merging(tmp_path: Path) -> None:
-    one = small(tmp_path / "1", [("c", "nv"), ("a", "mel")], ("mel", "nv"))
-    other = small(tmp_path / "2", [("b", "nv")], ("mel", "nv"))
-    both = merge(one, other)
-    assert labelled(both) == [("a", "mel"), ("b", "nv"), ("c", "nv")]
-    assert (both.name, both.group) == ("labels + labels", "lesion")
-    with pytest.raises(DatasetError, match="1 images are in both, b first; leave them out of one"):
-        merge(both, other)
-    with pytest.raises(UsageError, match="different classes; relabel them alike first"):
-        merge(one, relabel(other, {}, ("nv",)))
-
-
-def test_merging_lesions_with_patients_keeps_patients_together(tmp_path: Path) -> None:
-    write_images(tmp_path / "2020", "abcd")
-    write_table(tmp_path / "2020" / "train.csv", [HEADER_2020, *ROWS_2020])
-    other = relabel(small(tmp_path / "2019", [("z", "scc")], EIGHT), {}, NINE)
-    assert merge(other, open_dataset(tmp_path / "2020")).group == "patient"
 
 
 def test_every_diagnosis_is_in_one_table() -> None:
@@ -610,5 +628,5 @@ def test_the_real_isic2020_table_and_both_together() -> None:
     binary = parse_dataset(ISIC_TABLES / "isic2020_train.csv", layout="isic2020-target")[1]
     assert (binary.problems, binary.data.labels().sum()) == ((), 584)
     other = parse_dataset(ISIC_TABLES / "isic2019_train.csv")[1].data
-    both = merge(relabel(other, {}, NINE), data)
+    both = merge(other, data)
     assert (len(both.images), len(both.groups())) == (58_457, 27_387)

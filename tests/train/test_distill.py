@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from skinedge.errors import UsageError
 from skinedge.train.calibrate import EqualPrior
 from skinedge.train.distill import Distilled, MapTransfer, with_teachers
-from skinedge.train.losses import CrossEntropy
+from skinedge.train.losses.cross_entropy import CrossEntropy
 
 CLASSES = 3
 NO_PRIOR = EqualPrior(1.0, (0.0,) * CLASSES)
@@ -70,8 +70,7 @@ def network(size: int, classes: int = CLASSES, side: int | None = 4, seed: int =
 
 def test_teachers_of_any_size_answer_beside_the_student() -> None:
     student, small, large = network(16), network(16, seed=1), network(32, side=8, seed=2)
-    trained, compares_maps = with_teachers(student, [small, large])
-    assert compares_maps
+    trained = with_teachers(student, [small, large], maps=True)
     pixels = np.random.default_rng(2).normal(size=(2, 16, 16, 3)).astype(np.float32)
     outputs = {name: np.asarray(value) for name, value in trained(pixels).items()}
     own = [np.asarray(value) for value in student(pixels)]
@@ -88,7 +87,7 @@ def test_teachers_of_any_size_answer_beside_the_student() -> None:
 def test_only_the_student_trains() -> None:
     student, teacher = network(16), network(16, seed=1)
     before = [weight.copy() for weight in teacher.get_weights()]
-    trained, _ = with_teachers(student, [teacher])
+    trained = with_teachers(student, [teacher], maps=True)
     assert len(trained.trainable_variables) == len(student.trainable_variables)
     losses = {"answers": Distilled(CrossEntropy(), 1.0, 1.0, NO_PRIOR), "maps": MapTransfer()}
     trained.compile(keras.optimizers.Adam(1e-2), loss=losses)
@@ -112,11 +111,12 @@ def test_only_the_student_trains() -> None:
 
 
 def test_maps_are_left_out_where_one_has_none() -> None:
-    trained, compares_maps = with_teachers(network(16), [network(16, side=None)])
-    assert not compares_maps
-    assert set(trained.output) == {"answers"}
+    without = with_teachers(network(16), [network(16, side=None)], maps=True)
+    assert set(without.output) == {"answers"}
+    not_asked_for = with_teachers(network(16), [network(16)], maps=False)
+    assert set(not_asked_for.output) == {"answers"}
 
 
 def test_other_classes_are_refused() -> None:
     with pytest.raises(UsageError, match="teacher 1 answers for other classes"):
-        with_teachers(network(16), [network(16, classes=CLASSES + 1)])
+        with_teachers(network(16), [network(16, classes=CLASSES + 1)], maps=True)

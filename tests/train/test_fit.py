@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from killed import Killed, kill_after
 from tiny import TINY
 
 from skinedge.errors import ModelFileError, RunError, UsageError
@@ -24,6 +25,7 @@ from skinedge.train.evaluate import report
 from skinedge.train.mix import Mixing
 from skinedge.train.partition import Partition
 from skinedge.train.recipes import Loss, Recipe, Stage
+from skinedge.train.stages import Trainer
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.placement import placed
 from skinedge.train.zoo.spec import Placed
@@ -38,24 +40,6 @@ def split(ham10000: Path) -> Split:
 @pytest.fixture(scope="module")
 def unbroken(split: Split, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     return fit.train(TINY, split, tmp_path_factory.mktemp("runs") / "unbroken", seed=1)
-
-
-class Killed(BaseException):
-    """Stands in for SIGKILL: no handler in the training code catches it."""
-
-
-def _kill_after(epoch_ends: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = 0
-    ends = keras.callbacks.BackupAndRestore.on_epoch_end
-
-    def on_epoch_end(self: object, epoch: int, logs: dict[str, float] | None = None) -> None:
-        nonlocal seen
-        ends(self, epoch, logs)
-        seen += 1
-        if seen == epoch_ends:
-            raise Killed
-
-    monkeypatch.setattr(keras.callbacks.BackupAndRestore, "on_epoch_end", on_epoch_end)
 
 
 def test_run_folder_is_complete(unbroken: runs.Run, split: Split) -> None:
@@ -102,8 +86,8 @@ def _kill_after_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Killed
         return candidate
 
-    fit_stage = fit._Trainer._fit
-    monkeypatch.setattr(fit._Trainer, "_fit", fits)
+    fit_stage = Trainer._fit
+    monkeypatch.setattr(Trainer, "_fit", fits)
 
 
 @pytest.mark.parametrize("kill", [_kill_before_backup, _kill_after_the_stage])
@@ -146,7 +130,7 @@ def test_maps_are_compared_where_teacher_and_student_have_one_block(
         spec = replace(TINY.spec, attention=placed(block, TINY.spec.backbone))
         recipe = replace(TINY, spec=spec)
         options = fit.Options(teachers=(unbroken.folder,))
-        trainer = fit._Trainer(unbroken, recipe, split, 1, options)
+        trainer = Trainer(unbroken, recipe, split, 1, options)
         batches = TrainingBatches(split.train, recipe, 64, 1)
         return set(trainer._objective(build(spec, keras), batches)[1])
 
@@ -169,7 +153,7 @@ def test_resume_gives_what_an_unbroken_run_gives(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
-        _kill_after(killed_after, patch)
+        kill_after(killed_after, patch)
         with pytest.raises(Killed):
             fit.train(TINY, split, tmp_path / "run", seed=1)
     resumed = fit.train(TINY, split, tmp_path / "run", seed=1, resume=True)
@@ -241,7 +225,7 @@ def test_a_taught_run_resumes(
 ) -> None:
     unbroken_run, options = taught
     with monkeypatch.context() as patch:
-        _kill_after(2, patch)
+        kill_after(2, patch)
         with pytest.raises(Killed):
             fit.train(staged(), split, tmp_path / "run", seed=1, options=options)
     with pytest.raises(RunError, match="teachers differs"):

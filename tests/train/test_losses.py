@@ -11,18 +11,14 @@ import pytest
 from scipy.special import log_softmax
 
 from skinedge.errors import UsageError
-from skinedge.train.losses import (
-    CLASS_WEIGHTS,
-    LOSSES,
-    CrossEntropy,
-    Focal,
-    LargeMarginFocal,
-    LogitAdjusted,
-    Loss,
-    Margin,
-    build_loss,
-    equal_prior,
-)
+from skinedge.train.losses import LOSSES, build_loss, equal_prior
+from skinedge.train.losses.class_weights import CLASS_WEIGHTS
+from skinedge.train.losses.cross_entropy import CrossEntropy
+from skinedge.train.losses.focal import Focal
+from skinedge.train.losses.large_margin_focal import LargeMarginFocal
+from skinedge.train.losses.logit_adjusted import LogitAdjusted
+from skinedge.train.losses.margin import Margin
+from skinedge.train.recipes import Loss
 
 PRIOR = [0.7, 0.2, 0.1]
 COUNTS = [700, 200, 100]

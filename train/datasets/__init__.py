@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from skinedge.errors import DatasetError, UsageError
-from skinedge.lesion import CODES
+from skinedge.lesion import ALL, CODES
 
 from . import csv_table, folder, ham10000, isic2017, isic2018, isic2019, isic2020
 from .images import LabelledImage, LabelledImages, Parsed, Problem, check_images, problems
-from .labels import merge, relabel, where
+from .labels import relabel, where
 from .layout import Layout
+from .merging import merge
 from .splits import Split, folds_by_lesion, split_by_lesion, write_split
 from .tables import tables_in
 
@@ -50,8 +51,12 @@ LAYOUTS: dict[str, Layout] = {
 """By name; of several that fit a table the first is taken, so the more particular come first."""
 
 
-def find_layout(path: str | Path, name: str | None = None) -> tuple[Layout, Path]:
+def find_layout(
+    path: str | Path, name: str | None = None, classes: tuple[str, ...] = tuple(ALL)
+) -> tuple[Layout, Path]:
     """The layout at `path` (or the named one), and the table or folder to parse.
+
+    A table that labels no images, or cannot be read, is none beside folders named after `classes`.
 
     Raises:
         UsageError: no layout has this name.
@@ -73,7 +78,8 @@ def find_layout(path: str | Path, name: str | None = None) -> tuple[Layout, Path
             raise DatasetError(f"{root}: both {names} label images; name one of them")
         if fits:
             return fits[0]
-        if len(tables) == 1:  # which then says what it lacks
+        stray = name is None and root.is_dir() and folder.has_class_folders(root, classes)
+        if len(tables) == 1 and not stray:  # which then says what it lacks
             return (csv_table.LAYOUT if name is None else layouts[0]), tables[0]
     if name not in (None, folder.LAYOUT.name) or root.is_file():
         raise DatasetError(f"{root}: holds no table of {layouts[0].title}")
@@ -81,7 +87,10 @@ def find_layout(path: str | Path, name: str | None = None) -> tuple[Layout, Path
 
 
 def _first_fit(layouts: list[Layout], table: Path) -> Layout | None:
-    return next((layout for layout in layouts if layout.fits(table)), None)
+    try:
+        return next((layout for layout in layouts if layout.fits(table)), None)
+    except DatasetError:  # it cannot be read
+        return None
 
 
 def parse_dataset(
@@ -92,7 +101,7 @@ def parse_dataset(
     Raises:
         DatasetError: there is nothing to parse.
     """
-    found, source = find_layout(path, layout)
+    found, source = find_layout(path, layout, classes)
     return found, found.parse(source, classes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,25 @@ from skinedge.image import MAX_PIXELS, read
 from skinedge.image_header import read_header
 
 from .images import LabelledImages, Problem
+from .labels import TO_ISIC2019
+from .merging import shared, union
 from .splits import SPLIT_COLUMNS
 from .tables import read_table
 
-__all__ = ["crossing", "duplicates", "files_of", "summary", "unreadable"]
+__all__ = ["crossing", "duplicates", "files_of", "summary", "together", "unreadable"]
 
 # Enough for the header of any JPEG but one with a long preview ahead of its frame.
 _HEAD = 1 << 16
+
+
+def together(sets: Sequence[LabelledImages]) -> tuple[LabelledImages, list[Problem]]:
+    """The sets as one, and where they meet; their codes are compared as ISIC 2019's."""
+    whole = sets[0]
+    found: list[Problem] = []
+    for other in sets[1:]:
+        found += shared(whole, other, TO_ISIC2019)
+        whole = union(whole, other)
+    return whole, found
 
 
 def files_of(data: LabelledImages) -> list[Path]:

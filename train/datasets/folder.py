@@ -10,17 +10,29 @@ from skinedge.lesion import CODES
 
 from .images import LabelledImage, LabelledImages, Parsed, Problem
 from .layout import Layout
+from .tables import tables_in
 
-__all__ = ["LAYOUT", "parse"]
+__all__ = ["LAYOUT", "has_class_folders", "parse"]
+
+
+def has_class_folders(root: Path, classes: tuple[str, ...]) -> bool:
+    """Whether a folder in `root` is named after a class and holds an image."""
+    named = (path for path in root.iterdir() if path.is_dir() and path.name.lower() in classes)
+    return any(images_below(folder) for folder in named)
 
 
 def parse(root: Path, classes: tuple[str, ...] = CODES) -> Parsed:
     """Label images by folders named after `classes` (upper or lower case).
 
+    Tables beside the folders label nothing here, and are named as harmless problems.
+
     Raises:
         DatasetError: no folder holds an image.
     """
     images, found = [], []
+    for table in tables_in(root):
+        text = f"{table.name} is not read: the folders beside it label the images"
+        found.append(Problem("stray table", table.name, text, harmless=True))
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         files = images_below(folder)
         code = folder.name.lower()
@@ -33,7 +45,7 @@ def parse(root: Path, classes: tuple[str, ...] = CODES) -> Parsed:
         for file in files:
             image_id = str(file.relative_to(root))
             images.append(LabelledImage(image_id, file, classes.index(code), image_id))
-    if not images and not found:
+    if not images and all(problem.harmless for problem in found):
         raise DatasetError(
             f"{root}: no labelled images; give HAM10000's folder, a folder with one CSV table "
             "(image_id,dx), or folders named after the classes"

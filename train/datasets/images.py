@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -132,12 +133,17 @@ def problems(data: LabelledImages) -> Iterator[Problem]:
 
 
 def check_images(parsed: Parsed) -> LabelledImages:
-    """The parsed set, if nothing is wrong with it.
+    """The parsed set, if nothing is wrong with it; what is harmless is warned of.
 
     Raises:
         DatasetError: the first problem; absent images are counted.
     """
-    found = [*parsed.problems, *problems(parsed.data)]
+    found = []
+    for problem in (*parsed.problems, *problems(parsed.data)):
+        if problem.harmless:
+            warnings.warn(f"{parsed.source}: {problem.text}", stacklevel=2)
+        else:
+            found.append(problem)
     if not found:
         return parsed.data
     if found[0].kind != "missing":

@@ -79,7 +79,10 @@ def _companions(table: Path) -> dict[str, dict[str, str]]:
     for path in tables_in(table.parent):
         if path == table:
             continue
-        columns = read_table(path, limit=1).columns
+        try:
+            columns = read_table(path, limit=1).columns
+        except DatasetError:  # whatever it is, it says nothing of these images
+            continue
         key = first_column(columns, IMAGE_COLUMNS)
         if key and wanted & set(columns) and not _LABEL_COLUMNS & set(columns):
             for row in read_table(path, (key,)).rows:

@@ -29,7 +29,8 @@ PUBLISHED = Published(
     (
         "Which of their losses each reported figure belongs to is not said here; the recipes use "
         "focal loss, --loss ldam and --loss lmf are the others.",
-        "One dataset at a time: joining ISIC 2019 with 2020 is left to a table of your own.",
+        "Both sets are joined by --data isic2019/ --data isic2020/, and split by lesion and by "
+        "patient; how the authors split is not known here.",
         "LDAM and LMF go without the normalised last layer of the LDAM paper.",
     ),
 )

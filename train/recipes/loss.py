@@ -14,7 +14,7 @@ class Loss:
     Attributes:
         name: a row of `losses.LOSSES`.
         label_smoothing: share of each label spread evenly over all classes, 0 to 1.
-        class_weights: a row of `losses.CLASS_WEIGHTS`; "logit-adjusted" takes none.
+        class_weights: a row of `losses.class_weights.CLASS_WEIGHTS`; "logit-adjusted" takes none.
         gamma: how much less an image counts the better it is recognised; of "focal" and "lmf".
         max_margin: margin of the rarest class, before scaling; of "ldam" and "lmf".
         scale: what margins and logits are multiplied by; of "ldam" and "lmf".

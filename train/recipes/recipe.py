@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from ..augment import Augmentation
 from ..mix import Mixing
-from ..zoo.spec import ModelSpec
+from ..zoo.spec import ModelSpec, Placed
 from .loss import Loss
 
 __all__ = ["Published", "Recipe", "Stage"]
@@ -110,6 +112,23 @@ class Recipe:
     test_views: int = 1
     folds: int = 1
     published: Published | None = None
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Recipe:
+        """The recipe that `dataclasses.asdict` made a run's description of; words left out."""
+        spec = plain["spec"]
+        attention = tuple(Placed(p["block"], tuple(p["after"])) for p in spec["attention"])
+        parts = {
+            "spec": ModelSpec(
+                **{**spec, "attention": attention, "classes": tuple(spec["classes"])}
+            ),
+            "stages": tuple(Stage(**stage) for stage in plain["stages"]),
+            "loss": Loss(**plain["loss"]),
+            "augmentation": Augmentation(**plain["augmentation"]),
+            "mixing": Mixing(**plain["mixing"]),
+            "published": None,
+        }
+        return cls(**{**plain, **parts})
 
     def spec_at(self, stage: Stage) -> ModelSpec:
         """The network as this stage sees it."""

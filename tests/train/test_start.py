@@ -1,0 +1,139 @@
+"""Going on from a finished run: its weights, its answers, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from killed import Killed, kill_after
+from tiny import TINY
+
+from skinedge.errors import RunError
+from skinedge.train import fit, runs
+from skinedge.train.calibrate import Calibration
+from skinedge.train.datasets import open_dataset, split_by_lesion
+from skinedge.train.datasets.splits import Split
+from skinedge.train.recipes import Loss, Recipe
+from skinedge.train.stages import Trainer
+from skinedge.train.zoo.build import build
+from skinedge.train.zoo.placement import placed
+
+STAGE = replace(TINY.stages[1], input_size=32)
+SHORT = replace(
+    TINY, name="short", stages=(STAGE,), spec=replace(TINY.spec, input_size=32), images_per_epoch=32
+)
+
+
+@pytest.fixture(scope="module")
+def split(ham10000: Path) -> Split:
+    return split_by_lesion(open_dataset(ham10000), seed=1)
+
+
+@pytest.fixture(scope="module")
+def finished(split: Split, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
+    recipe = replace(SHORT, stages=(replace(STAGE, epochs=1),))
+    return fit.train(recipe, split, tmp_path_factory.mktemp("runs") / "finished", seed=1)
+
+
+def started(recipe: Recipe, split: Split, run: runs.Run) -> tuple[Any, Trainer]:
+    """The network before its first step."""
+    trainer = Trainer(run, recipe, split, 1, fit.Options(str(run.folder)))
+    model = build(recipe.spec, keras)
+    trainer.load_start(model)
+    return model, trainer
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Loss("logit-adjusted"),
+        Loss("cross-entropy"),
+        Loss("focal", class_weights="inverse-frequency"),
+        Loss("ldam", class_weights="effective-number", scale=30.0),
+        Loss("lmf", scale=12.0),
+    ],
+    ids=lambda loss: loss.name,
+)
+def test_it_starts_with_what_the_run_knows(loss: Loss, finished: runs.Run, split: Split) -> None:
+    """Whatever the loss, its logits are read as the run's, its calibration taken out."""
+    model, trainer = started(replace(SHORT, loss=loss), split, finished)
+    shipped = runs.load(finished)
+    for ours, theirs in zip(model.layers, shipped.layers, strict=True):
+        assert ours.name == theirs.name
+        if ours.name != "logits":
+            for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+                np.testing.assert_array_equal(one, other)
+    calibration = Calibration(**finished.describe()["calibration"])
+    logits, answers = (runs.outputs_on(one, split.test, 32)[0] for one in (model, shipped))
+    np.testing.assert_allclose(
+        trainer.reading()(logits), calibration.equal_prior(answers), rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("block", ["none", "cbam", "soft-published"])
+def test_another_network_is_refused(
+    block: str, finished: runs.Run, split: Split, tmp_path: Path
+) -> None:
+    """Also one whose weights have the same shapes, as the published Soft-Attention's do."""
+    spec = replace(SHORT.spec, attention=placed(block, SHORT.spec.backbone))
+    options = fit.Options(str(finished.folder))
+    with pytest.raises(RunError, match="it is another network than short's") as caught:
+        fit.train(replace(SHORT, spec=spec), split, tmp_path / "run", 1, options=options)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_split_is_refused(finished: runs.Run, ham10000: Path, tmp_path: Path) -> None:
+    other = split_by_lesion(open_dataset(ham10000), seed=2)
+    options = fit.Options(str(finished.folder))
+    with pytest.raises(RunError, match=r"trained on another split; .* --split-seed") as caught:
+        fit.train(SHORT, other, tmp_path / "run", 1, options=options)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_no_finished_run_is_refused(
+    finished: runs.Run, split: Split, tmp_path: Path
+) -> None:
+    (tmp_path / "start").mkdir()
+    options = fit.Options(str(tmp_path / "start"))
+    with pytest.raises(RunError, match="not a run folder"):
+        fit.train(SHORT, split, tmp_path / "run", 1, options=options)
+    shutil.copy(finished.description, tmp_path / "start")
+    with pytest.raises(RunError, match="training has not finished"):
+        fit.train(SHORT, split, tmp_path / "run", 1, options=options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_names_come_before_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("none", "imagenet"):
+        (tmp_path / name).mkdir()
+        assert fit.Options(name).start is None
+
+
+def test_a_run_that_goes_on_resumes(
+    finished: runs.Run, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(SHORT, loss=Loss("ldam"))
+    options = fit.Options(str(finished.folder))
+    unbroken = fit.train(recipe, split, tmp_path / "unbroken", 1, options=options)
+    assert unbroken.describe()["start"].startswith("run ")
+    with monkeypatch.context() as patch:
+        kill_after(1, patch)
+        with pytest.raises(Killed):
+            fit.train(recipe, split, tmp_path / "run", 1, options=options)
+    written = json.loads((tmp_path / "run" / "run.json").read_text())
+    with pytest.raises(RunError, match="start differs"):
+        fit.train(recipe, split, tmp_path / "run", 1, True, options=fit.Options("none"))
+    assert written == json.loads((tmp_path / "run" / "run.json").read_text())
+    resumed = fit.train(recipe, split, tmp_path / "run", 1, True, options=options)
+    expected = runs.load(unbroken).get_weights()
+    for ours, theirs in zip(runs.load(resumed).get_weights(), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,73 @@
+"""`skinedge train`: several sets in one run, and a run that goes on from another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_merging import clinics
+from tiny import TINY
+from typer.testing import CliRunner, Result
+
+from skinedge.edge_cli.main import app
+from skinedge.errors import RunError, SkinEdgeError, UsageError
+from skinedge.train.recipes import RECIPES
+
+FIRST = replace(TINY.stages[0], epochs=1)
+SHORT = replace(
+    TINY,
+    name="tiny",
+    stages=(FIRST, replace(FIRST, ema_momentum=0.9)),
+    spec=replace(TINY.spec, input_size=32),
+    images_per_epoch=16,
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "tiny", SHORT)
+
+
+def train(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, ["train", "tiny", *map(str, arguments)])
+    if isinstance(result.exception, SkinEdgeError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_two_sets_are_one_and_a_run_goes_on(ham10000: Path, tmp_path: Path) -> None:
+    one, other = clinics(tmp_path, ham10000)
+    run, longer = tmp_path / "run", tmp_path / "longer"
+    train("--data", one, "--data", other, "--out", run)
+    described = json.loads((run / "run.json").read_text())
+    assert described["dataset"] == "HAM10000 + HAM10000"
+    assert sum(described["lesions"].values()) == 98
+    assert str(tmp_path) not in json.dumps(described["partition"])
+
+    # The same images from one folder, and one more stage.
+    train("--data", ham10000, "--out", longer, "--weights", run, "--last-stage")
+    again = json.loads((longer / "run.json").read_text())
+    assert again["split_sha256"] == described["split_sha256"]
+    assert len(again["recipe"]["stages"]) == 1
+    assert again["start"].startswith("run ")
+
+    with pytest.raises(RunError, match="trained on another split"):
+        train("--data", one, "--out", tmp_path / "no", "--weights", run, "--last-stage")
+    assert not (tmp_path / "no").exists()
+
+
+def test_the_last_stage_alone_needs_a_run(ham10000: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="name it with --weights RUN"):
+        train("--data", ham10000, "--out", tmp_path / "run", "--last-stage")
+
+
+def test_a_notice_is_one_line(ham10000: Path, tmp_path: Path) -> None:
+    (tmp_path / "mel").symlink_to(ham10000 / "HAM10000_images_part_1")
+    (tmp_path / "rota.csv").write_text("day\nMonday\n")
+    options = ["--data", str(tmp_path), "--out", str(tmp_path / "run"), "--fold", "4/3"]
+    result = CliRunner().invoke(app, ["train", "tiny", *options])
+    assert f"skinedge: warning: {tmp_path}: rota.csv is not read" in result.stderr
+    assert "no fold 4 of 3" in str(result.exception)

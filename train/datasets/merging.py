@@ -1,0 +1,137 @@
+"""Several labelled sets as one: every image once, every group whole.
+
+ISIC's names are the same picture everywhere: all of HAM10000 is part of ISIC 2019. Where an image
+is in both sets, its groups in either are one group, with all that belongs to them, so that no
+split can part what either set keeps together.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from skinedge.errors import DatasetError
+
+from .images import LabelledImage, LabelledImages, Problem
+from .labels import relabel
+
+__all__ = ["merge", "shared", "union"]
+
+_ISIC_NAME = re.compile(r"ISIC_\d{7}(_downsampled)?")
+
+
+def _same_picture(one: LabelledImage, other: LabelledImage) -> bool:
+    """Two images of one name; a camera's IMG_0001 is another picture in every folder."""
+    if _ISIC_NAME.fullmatch(one.image_id):
+        return True
+    files = (one.path, other.path)
+    return all(path.is_file() for path in files) and filecmp.cmp(*files, shallow=False)
+
+
+def shared(
+    one: LabelledImages, other: LabelledImages, becomes: Mapping[str, str | None]
+) -> Iterator[Problem]:
+    """Images that are in both sets, which is harmless where both say the same of them; and
+    lesions that get several diagnoses.
+
+    Args:
+        one, other: two sets.
+        becomes: codes that a task takes for another one; see `labels.relabel`.
+    """
+
+    def diagnosis(data: LabelledImages, image: LabelledImage) -> str | None:
+        code = data.classes[image.label]
+        return becomes.get(code, code)
+
+    theirs = {image.image_id: image for image in other.images}
+    for image in one.images:
+        twin = theirs.get(image.image_id)
+        if twin is None:
+            continue
+        name, codes = image.image_id, (one.classes[image.label], other.classes[twin.label])
+        where = f"{name} is in {one.name} and in {other.name}"
+        if not _same_picture(image, twin):
+            text = f"{where}, and is not the same picture; rename it in one of them"
+            yield Problem("one name, two images", name, text)
+        elif diagnosis(one, image) != diagnosis(other, twin):
+            text = f"{where}, as {codes[0]} and as {codes[1]}; leave it out of one of them"
+            yield Problem("several diagnoses", name, text)
+        else:
+            yield Problem("in both sets", name, f"{where}; it is taken once", harmless=True)
+    together = union(one, other)
+    named = one.groups().keys() & other.groups().keys() if together.group == "lesion" else set()
+    for lesion, images in together.groups().items():
+        if lesion in named and len({diagnosis(together, image) for image in images}) > 1:
+            text = f"{one.name} and {other.name} call lesions of different diagnoses {lesion}"
+            yield Problem("several diagnoses", lesion, text)
+
+
+def _joined(one: LabelledImages, other: LabelledImages) -> dict[str, str]:
+    """Group -> the group it is part of now: those that share an image, called as the first of
+    them by name is, so that the order of the sets does not matter."""
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while (above := parent.get(group, group)) != group:
+            group = above
+        return group
+
+    theirs = {image.image_id: image.lesion_id for image in other.images}
+    for image in one.images:
+        if image.image_id in theirs:
+            first, second = sorted((root(image.lesion_id), root(theirs[image.image_id])))
+            parent[second] = first
+    return {group: root(group) for group in parent}
+
+
+def union(one: LabelledImages, other: LabelledImages) -> LabelledImages:
+    """Both sets in one, ordered by image id; see `merge` for what is checked first.
+
+    Of an image in both, the label and file are those of `one`; a sharp copy, a mask or an
+    attribute that only `other` has is taken from there. A group that both name is one group. If
+    either set keeps patients together, so does the result: its groups may hold several diagnoses.
+    """
+    classes = tuple(dict.fromkeys((*one.classes, *other.classes)))
+    images = {image.image_id: image for image in relabel(other, {}, classes).images}
+    for image in relabel(one, {}, classes).images:
+        twin = images.get(image.image_id, image)
+        images[image.image_id] = replace(
+            image,
+            sharp=image.sharp or twin.sharp,
+            mask=image.mask or twin.mask,
+            attributes={**twin.attributes, **image.attributes},
+        )
+    group_of = _joined(one, other)
+    return LabelledImages(
+        f"{one.name} + {other.name}",
+        classes,
+        tuple(
+            replace(image, lesion_id=group_of.get(image.lesion_id, image.lesion_id))
+            for _, image in sorted(images.items())
+        ),
+        next((data.group for data in (one, other) if data.group != "lesion"), "lesion"),
+    )
+
+
+def merge(
+    one: LabelledImages,
+    other: LabelledImages,
+    becomes: Mapping[str, str | None] | None = None,
+) -> LabelledImages:
+    """Both sets in one; see `union`.
+
+    Args:
+        one, other: two sets, of any classes.
+        becomes: codes that a task takes for another one, which are then no disagreement.
+
+    Raises:
+        DatasetError: an image, or a lesion, is in both with another diagnosis; or two pictures
+            have one name.
+    """
+    wrong = [problem for problem in shared(one, other, becomes or {}) if not problem.harmless]
+    if wrong:
+        more = f" ({len(wrong)} such in all)" if len(wrong) > 1 else ""
+        raise DatasetError(f"{wrong[0].text}{more}")
+    return union(one, other)
