@@ -9,7 +9,6 @@ import sys
 from dataclasses import replace
 
 import keras
-import numpy as np
 from tiny import TINY
 
 from skinedge.train import fit, runs
@@ -19,7 +18,7 @@ from skinedge.train.partition import Partition
 
 
 def main(data: str, out: str, expected: int) -> None:
-    recipe = replace(TINY, stages=(replace(TINY.stages[1], input_size=32),))
+    recipe = replace(TINY, stages=(replace(TINY.stages[1], input_size=32, learning_rate=1e-4),))
     recipe = replace(recipe, spec=replace(recipe.spec, input_size=32, dropout=0.0))
     if expected > 1:
         assert share_batches(recipe.batch_size) == expected
@@ -28,8 +27,6 @@ def main(data: str, out: str, expected: int) -> None:
     run = fit.train(recipe, split, out, seed=1)
     odd = split.test.having(split.test.images[:5])  # does not divide among two devices
     assert len(runs.ask_keras(runs.load(run), odd).probabilities) == 5
-    weights = [np.asarray(weight) for weight in runs.load(run).get_weights()]
-    np.savez(run.folder / "weights.npz", *weights)
 
 
 if __name__ == "__main__":

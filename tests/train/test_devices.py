@@ -35,8 +35,9 @@ def _losses(data: Path, run: Path, devices: int) -> list[float]:
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
 def test_two_devices_train_as_one_does(ham10000: Path, tmp_path: Path) -> None:
     one, two = (_losses(ham10000, tmp_path / str(n), n) for n in (1, 2))
-    # Sums are taken in another order, and two epochs let the difference grow.
-    assert two == pytest.approx(one, rel=0.02)
+    # Sums are taken in another order. Adam takes a step of full size for the sign of a gradient
+    # however small, so only a low learning rate keeps the difference small (2e-5).
+    assert two == pytest.approx(one, rel=1e-3)
 
 
 def test_other_backends_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
