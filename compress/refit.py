@@ -25,15 +25,15 @@ PENALTY = 1.0
 
 
 def _feature_tensor(flatbuffer: bytes) -> int:
-    """Index of the tensor that the only fully connected operator reads."""
+    """Index of the tensor that the last fully connected operator reads: the one of `logits`."""
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
     codes = [code.builtinCode for code in model.operatorCodes]
-    (dense,) = [
+    dense = [
         operator
         for operator in model.subgraphs[0].operators
         if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED
     ]
-    return int(dense.inputs[0])
+    return int(dense[-1].inputs[0])
 
 
 def _int8_features(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
@@ -49,7 +49,8 @@ def _int8_features(flatbuffer: bytes, images: np.ndarray) -> np.ndarray:
         interpreter.set_tensor(pixels, image[np.newaxis])
         interpreter.invoke()
         rows.append(interpreter.get_tensor(feature).ravel().astype(np.float32))
-    return (np.stack(rows) - zero) * np.float32(scale)
+    features = np.stack(rows)
+    return (features - zero) * np.float32(scale) if scale else features  # 0 where it stayed float
 
 
 def refit_logits(model: Any, flatbuffer: bytes, images: np.ndarray) -> Any:

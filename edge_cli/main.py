@@ -15,7 +15,7 @@ import typer
 
 from skinedge.errors import SkinEdgeError
 
-from . import camera, data, evaluate, export, info, predict, recipes, train
+from . import camera, compress, data, evaluate, info, predict, recipes, train
 
 __all__ = ["app", "run"]
 
@@ -38,9 +38,11 @@ for command in (
     evaluate.evaluate,
     recipes.recipes,
     train.train,
-    export.export,
+    compress.compress,
 ):
     app.command()(command)
+# Its name before there was anything but int8.
+app.command("export", hidden=True)(compress.compress)
 app.add_typer(data.app, name="data")
 
 

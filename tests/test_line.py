@@ -1,4 +1,4 @@
-"""The whole line from the command: train, export, info, evaluate, for a task without melanoma."""
+"""The whole line from the command: train, compress, info, evaluate, for a task without melanoma."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ def test_a_binary_model_goes_the_whole_way(ham10000: Path, tmp_path: Path) -> No
     assert described["partition"]["folds"] == 3
     assert (run / "report.html").is_file()
 
-    exported = skinedge("export", run, "--data", ham10000, "--out", out, "--refit", "50")
+    exported = skinedge(
+        "compress", run, "--data", ham10000, "--out", out, "--refit", "50", "--accept"
+    )
     assert "melanoma" not in exported.output
-    model = out / "tiny.tflite"
+    model = out / "tiny-int8.tflite"
     assert "benign, malignant*" in skinedge("info", model).output
     evaluated = skinedge(
         "evaluate", model, "--data", ham10000, "--split", "test", "--json", "--no-intervals"
@@ -63,7 +65,7 @@ def test_a_binary_model_goes_the_whole_way(ham10000: Path, tmp_path: Path) -> No
         (("--loss", "sharp"), "unknown loss 'sharp'"),
         (("--attention", "sparkles"), "unknown attention 'sparkles'"),
         (("--layout", "mine"), "unknown layout 'mine'"),
-        (("--weights", "nowhere.h5"), "use imagenet, none, or a weights file"),
+        (("--weights", "nowhere.h5"), "use imagenet, none, a weights file, or a run"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_leaves_nothing(

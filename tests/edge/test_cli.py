@@ -193,7 +193,7 @@ def test_info_says_what_the_file_says(skinedge) -> None:
     assert card["input"] == {"height": 192, "width": 192, "scale": 1 / 128, "zero": 127}
 
 
-@pytest.mark.parametrize("command", ["predict", "camera", "info", "evaluate", "train", "export"])
+@pytest.mark.parametrize("command", ["predict", "camera", "info", "evaluate", "train", "compress"])
 def test_every_command_has_help_with_an_example(command: str, skinedge) -> None:
     answer = skinedge(command, "--help")
     assert answer.code == 0

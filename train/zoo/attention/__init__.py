@@ -21,9 +21,16 @@ from .soft import published_soft_attention, soft_attention
 
 __all__ = ["ATTENTION", "FLOAT_IN_INT8", "Block"]
 
-# Layers that an int8 file computes in float32, as a pattern on layer names; see
-# compress/quantize.py for why.
-FLOAT_IN_INT8 = r"attention\w*_softmax"
+# What an int8 file computes in float32, as a pattern on `layer/operation`; docs/attention-int8.md
+# has what each buys. All of it is small: one number a position, a head, a group or a channel.
+FLOAT_IN_INT8 = "|".join(
+    (
+        r"attention\w*_softmax",  # int8 has steps of 1/256, and no kernel in XNNPACK
+        r"attention\w*_norm",  # SGE: neither has int8 RSQRT
+        r"attention\w*/Gelu",  # S2: nor GELU
+        r"attention\w*_relu",  # published Soft-Attention: nor ReLU after a concatenation
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,249 @@
+"""Run folder -> the files that ship: change the network, quantize it, judge it, write it.
+
+The float32 file is written too: it is what the gate measures against, and what a benchmark of the
+compression starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skinedge.classifier import Classifier
+from skinedge.errors import DatasetError
+from skinedge.model_file import parse_model
+from skinedge.runtime import Network
+from skinedge.train.batches import load_pixels
+from skinedge.train.datasets.images import LabelledImages
+from skinedge.train.datasets.splits import Split
+from skinedge.train.evaluate import Answers, ask, decision_thresholds, report
+from skinedge.train.recipes.recipe import Recipe
+from skinedge.train.runs import Run, load, split_of
+from skinedge.train.zoo.attention import FLOAT_IN_INT8
+
+from .card import card
+from .convert import float32_tflite
+from .edge_quantizer import int4_tflite
+from .fidelity import Fidelity, fidelity
+from .gate import Verdict, judge
+from .metadata import package
+from .qat import trained_int8
+from .quantize import dynamic_tflite, float16_tflite, int8_tflite, int16x8_tflite
+from .recipe import Compression, parse
+from .refit import refit_logits
+from .steps import change
+
+__all__ = ["Compressed", "Progress", "compress", "quantized", "training_pixels"]
+
+# Figures of the report that a model file carries about itself.
+CARD_METRICS = (
+    "images",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_auroc",
+    "melanoma_auroc",
+    "expected_calibration_error",
+    "at_thresholds",
+)
+Progress = Callable[[str, int], Callable[[int], None]]
+
+
+def _silent(step: str, items: int) -> Callable[[int], None]:
+    return lambda done: None
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What `compress` wrote.
+
+    Attributes:
+        float32: the full-precision file of the run.
+        file: the compressed file; ends in `.rejected` if the gate refused it.
+        card: the compressed file's `skinedge.json`.
+        verdict: the gate's, on the validation split.
+        test: how closely the file follows the float one on the test split.
+        steps: what each step did to the network, by its name.
+    """
+
+    float32: Path
+    file: Path
+    card: dict[str, Any]
+    verdict: Verdict
+    test: Fidelity
+    steps: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A flatbuffer, its card with figures of its own, and what it said of both splits."""
+
+    flatbuffer: bytes
+    card: dict[str, Any]
+    validation: Answers
+    test: Answers
+    partitions: int
+
+
+def _ask_all(classifier: Classifier, part: LabelledImages, advance: Callable[[int], None]) -> Any:
+    answers = ask(classifier, part, advance)
+    if answers.unreadable:
+        raise DatasetError(f"{len(answers.unreadable)} unreadable images: {answers.unreadable[0]}")
+    return answers
+
+
+def _ask(
+    flatbuffer: bytes, about: dict[str, Any], split: Split, name: str, progress: Progress
+) -> _Asked:
+    """Set thresholds and take figures with the file as it will be."""
+    bare = {**about, "thresholds": [], "metrics": None}
+    file = parse_model(package(flatbuffer, bare), Path(name))
+    classifier = Classifier(file, Network(file.content, name))
+    advance = progress(f"{name}: evaluate", len(split.validation.images) + len(split.test.images))
+    validation = _ask_all(classifier, split.validation, advance)
+    thresholds = decision_thresholds(validation)
+    test = _ask_all(classifier, split.test, advance)
+    figures = report(test, thresholds)
+    metrics = {"split": "test", **{key: figures[key] for key in CARD_METRICS}}
+    return _Asked(
+        flatbuffer,
+        {**bare, "thresholds": thresholds, "metrics": metrics},
+        validation,
+        test,
+        classifier.network.delegate_partitions(),
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def training_pixels(
+    train: LabelledImages, seed: int, size: int, choice: str = "random"
+) -> Callable[[int], np.ndarray]:
+    """A function that loads the first so many training images: uint8 `[n, size, size, 3]`.
+
+    Args:
+        train: the training split.
+        seed: decides the order.
+        size: of the network's input.
+        choice: `random`, as they come; or `balanced`, each class in turn.
+    """
+    order = np.random.default_rng(seed).permutation(len(train.images))
+    if choice == "balanced":
+        labels = train.labels()[order]
+        turn = np.empty(len(order), np.int64)
+        for label in np.unique(labels):
+            turn[labels == label] = np.arange((labels == label).sum())
+        order = order[np.argsort(turn, kind="stable")]
+    return lambda count: load_pixels([train.images[i] for i in order[:count]], size)
+
+
+def quantized(model: Any, how: Compression, images: Callable[[int], np.ndarray]) -> bytes:
+    """A network as a flatbuffer of the recipe's precision, quantized after training.
+
+    Args:
+        model: Keras 3, outputs logits and perhaps a map.
+        how: precision, representative images, refit.
+        images: the first so many training images, uint8 `[n, H, W, 3]`.
+
+    Raises:
+        CompressionError: the converter refused.
+    """
+    float_layers = FLOAT_IN_INT8 + (f"|{how.float_layers}" if how.float_layers else "")
+    if how.precision == "int8":
+        representative = images(how.representative)
+        int8 = int8_tflite(model, representative, float_layers, how.ranges)
+        if how.refit:
+            refitted = refit_logits(model, int8, images(how.refit))
+            int8 = int8_tflite(refitted, representative, float_layers, how.ranges)
+        return int8
+    if how.precision == "int16x8":
+        return int16x8_tflite(model, images(how.representative), float_layers, how.ranges)
+    convert = {"float32": float32_tflite, "float16": float16_tflite, "dynamic": dynamic_tflite}
+    if how.precision in convert:
+        return convert[how.precision](model)
+    return int4_tflite(float32_tflite(model))
+
+
+def compress(
+    run: Run,
+    data: LabelledImages,
+    out: Path,
+    how: Compression,
+    progress: Progress = _silent,
+    accept: bool = False,
+) -> Compressed:
+    """Write `<recipe>-float32.tflite` and `<recipe>-<compression>.tflite` into `out`.
+
+    Thresholds are set on the validation split and metrics
+    taken on the test split, each by the very file that carries them; the gate compares the two
+    files on the validation split. A step that changes the network leaves its result in
+    `out/steps`, so that an interrupted compression goes on from there.
+
+    Args:
+        run: a finished run folder.
+        data: the dataset it was trained on.
+        out: where to write; made if missing.
+        how: the compression recipe.
+        progress: called with a line and the number of items before each step; what it returns is
+            called with a number of items done.
+        accept: write the file under its own name even if the gate refuses it.
+
+    Raises:
+        RunError: the folder holds no finished run, or was trained on another split.
+        DatasetError: an image cannot be read.
+        CompressionError: a step or the converter refused.
+    """
+    description = run.describe()
+    split = split_of(run, data)
+    model = load(run)
+    name, seed = description["recipe"]["name"], description["seed"]
+    out.mkdir(parents=True, exist_ok=True)
+    full = _ask(
+        float32_tflite(model),
+        card(model, description, parse("float32"), {}),
+        split,
+        f"{name}-float32",
+        progress,
+    )
+    float_path = out / f"{name}-float32.tflite"
+    _write(float_path, package(full.flatbuffer, full.card))
+
+    recipe = Recipe.of(description["recipe"])
+    changed = change(model, split.train, recipe, how, seed, out / "steps", progress)
+    if how.qat is not None:
+        progress(f"qat: {how.qat.tune.epochs} epochs", 0)
+        flatbuffer = trained_int8(changed.model, model, split.train, recipe, how, seed)
+    else:
+        progress(f"{how.name}: quantize", 0)
+        size = int(model.inputs[0].shape[1])
+        pixels = training_pixels(split.train, seed, size, how.choice)
+        flatbuffer = quantized(changed.model, how, pixels)
+    about = {**card(model, description, how, changed.did), "float32_metrics": full.card["metrics"]}
+    shown = f"{name}-{how.name}"
+    ours = _ask(flatbuffer, about, split, shown, progress)
+    verdict = judge(
+        full.validation,
+        ours.validation,
+        decision_thresholds,
+        (full.partitions, ours.partitions),
+        how.limits,
+    )
+    whole = {**ours.card, "gate": verdict.describe()}
+    path, other = out / f"{shown}.tflite", out / f"{shown}.tflite.rejected"
+    if not (verdict.passed or accept):
+        path, other = other, path
+    _write(path, package(flatbuffer, whole))
+    other.unlink(missing_ok=True)  # of an earlier attempt, which this one replaces
+    return Compressed(float_path, path, whole, verdict, fidelity(full.test, ours.test), changed.did)

@@ -1,0 +1,115 @@
+"""The steps that change a network, one after the other, each kept so that none is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from skinedge.errors import CompressionError
+from skinedge.train.datasets.images import LabelledImages
+from skinedge.train.recipes.recipe import Recipe
+
+from .card import weights_digest
+from .cluster import cluster
+from .prune import prune
+from .recipe import Compression
+from .slim import slim
+
+__all__ = ["Changed", "change"]
+
+
+# Raise it when a step does otherwise than before: what was kept then is not taken up again.
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A changed network and how it came about.
+
+    Attributes:
+        model: Keras 3; the run's own where no step changes it.
+        did: a step's name -> what its report says, as plain values; `summary` is a line.
+    """
+
+    model: Any
+    did: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """One step's result in a folder: there whole or not at all."""
+
+    model: Path
+    report: Path
+
+    def load(self) -> tuple[Any, dict[str, Any]] | None:
+        if not self.report.is_file():
+            return None
+        try:
+            model = keras.models.load_model(self.model, compile=False)
+            return model, json.loads(self.report.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CompressionError(
+                f"{self.model}: a damaged step of an earlier compression; remove its folder"
+            ) from error
+
+    def save(self, model: Any, report: dict[str, Any]) -> None:
+        self.model.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.model.with_name(f"partial-{self.model.name}")
+        model.save(unfinished)
+        unfinished.replace(self.model)
+        # Last: a step is done when its report is there.
+        unfinished = self.report.with_name(f"partial-{self.report.name}")
+        unfinished.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(self.report)
+
+
+def change(
+    model: Any,
+    train: LabelledImages,
+    recipe: Recipe,
+    how: Compression,
+    seed: int,
+    folder: Path,
+    progress: Callable[[str, int], Any],
+) -> Changed:
+    """Take `slim`, `prune` and `cluster` as far as the recipe has them.
+
+    Args:
+        model: the run's finished float model, which teaches every step.
+        train: the training split.
+        recipe: of the run; draws and varies views.
+        how: the compression recipe.
+        seed: of fine-tuning.
+        folder: where results are kept, by a digest of all that decides them.
+        progress: called with a line before each step.
+    """
+    cuts = partial(slim, progress=lambda line: progress(line, 0))
+    steps = ((how.slim, cuts), (how.prune, prune), (how.cluster, cluster))
+    wanted = [(settings, step) for settings, step in steps if settings is not None]
+    # With its folder: a copy of the dataset may lack sharper copies of the same names.
+    images = ["/".join(image.sharpest.parts[-2:]) for image in train.images]
+    seen = hashlib.sha256("\n".join(images).encode()).hexdigest()
+    identity: list[Any] = [VERSION, weights_digest(model), recipe.digest(), seed, seen]
+    student, did = model, {}
+    for name, (settings, step) in zip(how.steps(), wanted, strict=False):  # qat comes later
+        identity.append(asdict(settings))
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
+        kept = _Kept(folder / f"{name}-{digest}.keras", folder / f"{name}-{digest}.json")
+        found = kept.load()
+        if found:
+            progress(f"{name}: taken from {kept.model}", 0)
+            student, did[name] = found
+            continue
+        progress(f"{name}: {settings.tune.epochs} epochs of fine-tuning", 0)
+        student, report = step(student, model, train, recipe, settings, seed)
+        did[name] = {**asdict(report), "summary": report.summary()}
+        kept.save(student, did[name])
+    return Changed(student, did)

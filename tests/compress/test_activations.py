@@ -1,0 +1,61 @@
+"""Swish leaves the graph, everything else stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from skinedge.compress.activations import replace_activations
+from skinedge.errors import CompressionError, UsageError
+from skinedge.train.zoo.build import build
+from skinedge.train.zoo.placement import placed
+from skinedge.train.zoo.spec import ModelSpec
+
+
+def small(activation: str) -> Any:
+    pixels = keras.Input((8, 8, 3), name="pixels")
+    x = keras.layers.Conv2D(4, 3, name="conv")(pixels)
+    x = keras.layers.Activation(activation, name="act")(x)
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name="average")(x)
+    gate = keras.layers.Dense(4, activation, name="squeeze")(gate)
+    gate = keras.layers.Dense(4, "sigmoid", name="excite")(gate)
+    x = keras.layers.Multiply(name="apply")([x, gate])
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(pixels, keras.layers.Dense(2, name="logits")(x))
+
+
+@pytest.mark.parametrize(("by", "function"), [("relu6", "relu6"), ("hard-swish", "hard_silu")])
+def test_the_copy_is_the_model_with_the_other_function(by: str, function: str) -> None:
+    keras.utils.set_random_seed(1)
+    model, expected = small("swish"), small(function)
+    expected.set_weights(model.get_weights())
+    copy = replace_activations(keras, model, by)
+    x = np.random.default_rng(1).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_array_equal(copy(x), expected(x))
+    assert np.abs(np.asarray(copy(x)) - np.asarray(model(x))).max() > 1e-4
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in model.layers]
+
+
+def test_efficientnet_b0_has_none_left() -> None:
+    spec = ModelSpec("efficientnet-b0", placed("soft", "efficientnet-b0"), 64)
+    model = build(spec, keras)
+    copy = replace_activations(keras, model, "relu6")
+
+    def functions(network: Any) -> list[str]:
+        with_one = [layer for layer in network.layers if hasattr(layer, "activation")]
+        return [layer.activation.__name__ for layer in with_one]
+
+    assert sum(name == "silu" for name in functions(model)) == 49
+    assert "silu" not in functions(copy)
+    assert functions(copy).count("sigmoid") == functions(model).count("sigmoid") > 0
+    assert copy.output_names == model.output_names
+
+
+def test_what_cannot_be_replaced_is_named() -> None:
+    with pytest.raises(UsageError, match="relu6, hard-swish"):
+        replace_activations(keras, small("swish"), "gelu")
+    with pytest.raises(CompressionError, match="no swish"):
+        replace_activations(keras, small("relu"), "relu6")
