@@ -11,7 +11,7 @@ demo: $(VENV)/edge
 	$(BIN)/skinedge predict demo/lesion.png --heatmap demo/attention.png
 
 test: $(VENV)/dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
