@@ -16,7 +16,6 @@ to the float32 file, timed in turn with it at one thread.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from skinedge.errors import UsageError
 from skinedge.train import runs
 from skinedge.train.batches import load_pixels, normalise
 from skinedge.train.datasets import LabelledImages, open_dataset
+from skinedge.train.evaluate import to_json
 from skinedge.train.zoo.attention import ATTENTION, FLOAT_IN_INT8
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.spec import ModelSpec, Placed
@@ -263,7 +263,7 @@ def main() -> None:
         table += compare(name, model, calibration, compared, arguments.repeats)
         keras.backend.clear_session()
     if arguments.json:
-        print(json.dumps([asdict(row) for row in table]))
+        print(to_json([asdict(row) for row in table]))
         return
     if not arguments.runs:
         print(f"{BACKBONE}, ImageNet weights; attention and last layer random, not trained:")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from skinedge.compress.quantize import float32_tflite, int8_tflite
 from skinedge.errors import SkinEdgeError
 from skinedge.train.batches import normalise
 from skinedge.train.datasets import open_dataset
+from skinedge.train.evaluate import to_json
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.backbones import BACKBONES
 from skinedge.train.zoo.build import build
@@ -233,7 +233,7 @@ def main() -> None:
         keras.backend.clear_session()
         gc.collect()
     if arguments.json:
-        print(json.dumps({"rows": [asdict(row) for row in table], "failed": failed}))
+        print(to_json({"rows": [asdict(row) for row in table], "failed": failed}))
         return
     print("\n".join([markdown(table), *failed]))
 

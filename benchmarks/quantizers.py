@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from skinedge.train import runs
 from skinedge.train.answers import Answers
 from skinedge.train.batches import load_pixels
 from skinedge.train.datasets.images import LabelledImages
-from skinedge.train.evaluate import report
+from skinedge.train.evaluate import report, to_json
 
 __all__ = ["Row", "compare", "markdown"]
 
@@ -155,7 +154,7 @@ def main() -> None:
     arguments = parser.parse_args()
     run = runs.Run(arguments.run)
     rows = compare(run, runs.data_of(run, arguments.data), arguments.timed)
-    print(json.dumps([asdict(row) for row in rows]) if arguments.json else markdown(rows))
+    print(to_json([asdict(row) for row in rows]) if arguments.json else markdown(rows))
 
 
 if __name__ == "__main__":

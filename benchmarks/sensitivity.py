@@ -10,7 +10,6 @@ the training split: 128 calibrate, 64 others are asked. The last line is what `s
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,9 @@ from skinedge.benchmarks.command import as_command
 from skinedge.compress.pipeline import training_pixels
 from skinedge.compress.recipe import parse
 from skinedge.compress.sensitivity import choose, markdown, sensitivity
+from skinedge.errors import DatasetError
 from skinedge.train import runs
+from skinedge.train.evaluate import to_json
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 
 
@@ -42,10 +43,15 @@ def main() -> None:
     size = int(model.inputs[0].shape[1])
     load = training_pixels(split.train, run.describe()["seed"], size)
     pixels = load(calibrating + arguments.images)
+    if len(pixels) == len(pixels[:calibrating]):
+        raise DatasetError(
+            f"{split.train.name}: {len(pixels)} training images, all of them calibrate; "
+            "none is left to ask about"
+        )
     rows = sensitivity(model, pixels[:calibrating], pixels[calibrating:], FLOAT_IN_INT8, _progress)
     chosen = choose(rows, arguments.budget)
     if arguments.json:
-        print(json.dumps({"rows": [asdict(row) for row in rows], "float_layers": chosen}))
+        print(to_json({"rows": [asdict(row) for row in rows], "float_layers": chosen}))
         return
     print(markdown(rows))
     print(f"\n--float-layers '{chosen}'" if chosen else "\nno operator pays for being float")

@@ -38,12 +38,12 @@ __all__ = [
     "NO_INT8_KERNEL",
     "RANGES",
     "calibrate",
+    "denied",
     "dynamic_tflite",
     "float16_tflite",
     "float32_tflite",
     "int8_tflite",
     "int16x8_tflite",
-    "of_kind",
     "plain_int8_tflite",
     "quantized",
     "written_by",
@@ -135,7 +135,7 @@ def written_by(flatbuffer: bytes, layers: str) -> list[str]:
     return written
 
 
-def of_kind(flatbuffer: bytes, kinds: Sequence[str]) -> list[str]:
+def _of_kind(flatbuffer: bytes, kinds: Sequence[str]) -> list[str]:
     """Names of the tensors written by operators of these types, e.g. `HARD_SWISH`."""
     model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
     graph, codes = model.subgraphs[0], [code.builtinCode for code in model.operatorCodes]
@@ -147,17 +147,23 @@ def of_kind(flatbuffer: bytes, kinds: Sequence[str]) -> list[str]:
     ]
 
 
-def quantized(calibrated: bytes, denied: Sequence[str]) -> bytes:
+def denied(calibrated: bytes, float_layers: str) -> list[str]:
+    """The tensors whose operators stay float in int8: those of the pattern, and those of
+    `NO_INT8_KERNEL`."""
+    return [*written_by(calibrated, float_layers), *_of_kind(calibrated, NO_INT8_KERNEL)]
+
+
+def quantized(calibrated: bytes, floats: Sequence[str]) -> bytes:
     """int8 from what `calibrate` returned: uint8 pixels in, uint8 heads out.
 
     Args:
         calibrated: from `calibrate`.
-        denied: tensors whose operators stay float32, as `written_by` names them.
+        floats: tensors whose operators stay float32, as `denied` names them.
 
     Raises:
         CompressionError: the converter refused.
     """
-    content = converted("int8", lambda: mlir_quantize(calibrated, denylisted_nodes=list(denied)))
+    content = converted("int8", lambda: mlir_quantize(calibrated, denylisted_nodes=list(floats)))
     return bytes(modify_model_io_type(content, tf.uint8, tf.uint8))
 
 
@@ -181,8 +187,7 @@ def int8_tflite(
         UsageError: see `calibrate`.
     """
     calibrated = calibrate(model, representative, ranges)
-    denied = [*written_by(calibrated, float_layers), *of_kind(calibrated, NO_INT8_KERNEL)]
-    return quantized(calibrated, denied)
+    return quantized(calibrated, denied(calibrated, float_layers))
 
 
 def int16x8_tflite(

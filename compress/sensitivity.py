@@ -27,7 +27,7 @@ from skinedge.errors import CompressionError
 from .convert import float32_tflite
 from .fidelity import fidelity
 from .heads import Heads, plan, run_heads
-from .quantize import calibrate, quantized, written_by
+from .quantize import calibrate, denied, quantized
 
 __all__ = ["EVERYTHING", "Sensitivity", "choose", "markdown", "measure", "sensitivity"]
 
@@ -97,8 +97,7 @@ def measure(
     """
 
     def row(tensor: str, kind: str) -> Sensitivity:
-        denied = [*always, tensor] if tensor else list(always)
-        content = quantized(calibrated, denied)
+        content = quantized(calibrated, [*always, tensor] if tensor else always)
         pair = fidelity(full, run_heads(content, pixels))
         return Sensitivity(
             tensor,
@@ -143,7 +142,7 @@ def sensitivity(
     """
     calibrated = calibrate(model, calibration)
     full = run_heads(float32_tflite(model), pixels)
-    return measure(calibrated, full, pixels, written_by(calibrated, float_layers), progress)
+    return measure(calibrated, full, pixels, denied(calibrated, float_layers), progress)
 
 
 def _known(correlation: float) -> float:

@@ -15,6 +15,7 @@ import keras
 from skinedge.errors import CompressionError
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
+from skinedge.train.runs import save
 
 from .card import weights_digest
 from .cluster import cluster
@@ -62,9 +63,7 @@ class _Kept:
 
     def save(self, model: Any, report: dict[str, Any]) -> None:
         self.model.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.model.with_name(f"partial-{self.model.name}")
-        model.save(unfinished)
-        unfinished.replace(self.model)
+        save(model, self.model)
         # Last: a step is done when its report is there.
         unfinished = self.report.with_name(f"partial-{self.report.name}")
         unfinished.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from enum import Enum
@@ -18,6 +17,7 @@ import typer
 from skinedge.errors import UsageError
 
 from .options import Json
+from .progress import lines
 from .stations import station
 
 __all__ = ["compress"]
@@ -54,20 +54,6 @@ def _list(json_lines: bool) -> None:
             "Other numbers work too: slimN keeps N % of the MACs, pruneN zeroes N % of the "
             "weights, clusterN leaves N weights a layer."
         )
-
-
-def _progress(step: str, items: int) -> Callable[[int], None]:
-    """A line before each step, and a count on a terminal."""
-    print(step, file=sys.stderr)
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if items and sys.stderr.isatty():
-            print(f"\r  {done}/{items}", end="\n" if done == items else "", file=sys.stderr)
-
-    return advance
 
 
 def _text(done: Any) -> str:
@@ -171,8 +157,13 @@ def compress(
     how = recipes.parse(recipe)
     if refit and (how.qat is not None or how.precision != "int8"):
         raise UsageError(f"--refit is for int8 after training, not for {recipe}")
-    if float_layers and (how.qat is not None or how.precision not in ("int8", "int16x8")):
+    calibrates = how.qat is None and how.precision in ("int8", "int16x8")
+    if float_layers and not calibrates:
         raise UsageError(f"--float-layers is for int8 and int16x8 after training, not for {recipe}")
+    if not calibrates and (choice is not Choice.random or ranges is not Ranges.min_max):
+        raise UsageError(
+            f"--choice and --ranges are for int8 and int16x8 after training, not for {recipe}"
+        )
     try:
         re.compile(float_layers)
     except re.error as error:
@@ -187,7 +178,7 @@ def compress(
     runs = station("train.runs", "compress")
     trained = runs.Run(run)
     with redirect_stdout(sys.stderr):  # Keras and the converter print where results belong
-        done = pipeline.compress(trained, runs.data_of(trained, *data), out, how, _progress, accept)
+        done = pipeline.compress(trained, runs.data_of(trained, *data), out, how, lines(), accept)
     print(_json(done) if json_lines else _text(done))
     if done.file.suffix == ".rejected":
         print(f"skinedge: the gate refused {done.file}", file=sys.stderr)

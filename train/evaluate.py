@@ -188,7 +188,7 @@ def write_report(folder: Path, answers: Answers, figures: dict[str, Any]) -> Non
     (folder / "report.html").write_text(evaluation_html(figures, plots), encoding="utf-8")
 
 
-def to_json(figures: dict[str, Any], indent: int | None = None) -> str:
+def to_json(figures: Any, indent: int | None = None) -> str:
     """Figures as JSON text with sorted keys; NaN becomes null, "not defined here"."""
     return json.dumps(_without_nan(figures), indent=indent, sort_keys=True, allow_nan=False)
 

@@ -24,7 +24,7 @@ from .description import Options, check_same, describe
 from .partition import Partition
 from .plots import training_curves
 from .recipes.recipe import Recipe
-from .runs import Run, load_equal_prior, outputs_on
+from .runs import Run, load_equal_prior, outputs_on, save
 from .stages import Trainer
 from .zoo.build import build
 
@@ -108,6 +108,4 @@ def _finish(trained: Any, trainer: Trainer, description: dict[str, Any]) -> None
     text = json.dumps({**description, "calibration": asdict(calibration)}, indent=2) + "\n"
     run.description.write_text(text, encoding="utf-8")
     # Last and whole: a run is finished when its model is there.
-    partial = run.folder / f"partial-{run.model.name}"
-    model.save(partial)
-    partial.replace(run.model)
+    save(model, run.model)

@@ -23,7 +23,16 @@ from .datasets.splits import Split
 from .partition import Partition
 from .predicting import outputs_of
 
-__all__ = ["Run", "ask_keras", "data_of", "load", "load_equal_prior", "outputs_on", "split_of"]
+__all__ = [
+    "Run",
+    "ask_keras",
+    "data_of",
+    "load",
+    "load_equal_prior",
+    "outputs_on",
+    "save",
+    "split_of",
+]
 
 
 class Run:
@@ -91,6 +100,20 @@ def load(run: Run) -> Any:
     if not run.model.is_file():
         raise RunError(f"{run.folder}: training has not finished; go on with --resume")
     return keras.models.load_model(run.model, compile=False)
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a Keras model whole or not at all.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    partial = path.with_name(f"partial-{path.name}")  # Keras wants the suffix
+    try:
+        model.save(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_equal_prior(run: Run, split: Split) -> Any:
