@@ -15,7 +15,17 @@ import typer
 
 from skinedge.errors import SkinEdgeError
 
-from . import camera, compress, data, evaluate, info, predict, recipes, train
+from . import (
+    camera,
+    compress,
+    data,
+    evaluate,
+    info,
+    predict,
+    recipes,
+    restore,
+    train,
+)
 
 __all__ = ["app", "run"]
 
@@ -39,6 +49,7 @@ for command in (
     recipes.recipes,
     train.train,
     compress.compress,
+    restore.restore,
 ):
     app.command()(command)
 # Its name before there was anything but int8.

@@ -1,0 +1,186 @@
+"""Model file, int8 or float32 -> its Keras model, its run folder: to measure, compress or train.
+
+A file holds its network to within the rounding of its weights. Batch normalisation is folded into
+the convolutions there; to train on, it needs statistics again, and training images give them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from skinedge.errors import CompressionError, RunError
+from skinedge.model_file import ModelFile
+from skinedge.train.batches import normalise
+from skinedge.train.datasets.splits import write_split
+from skinedge.train.partition import Partition
+from skinedge.train.recipes.recipe import Recipe
+from skinedge.train.runs import Run, save
+from skinedge.train.zoo.build import build
+
+from .pipeline import training_pixels
+
+__all__ = ["restore", "restored"]
+
+STATISTICS_IMAGES = 384
+_BATCH = 32
+# Of each operator with weights: the order of the axes that takes its kernel to Keras' order.
+_TO_KERAS = {"CONV_2D": (1, 2, 3, 0), "DEPTHWISE_CONV_2D": (1, 2, 3, 0), "FULLY_CONNECTED": (1, 0)}
+
+
+def _float(model: Any, tensor: Any) -> np.ndarray:
+    """The numbers of a constant, dequantized."""
+    dtypes = {
+        schema.TensorType.INT8: np.int8,
+        schema.TensorType.INT32: np.int32,
+        schema.TensorType.FLOAT32: np.float32,
+    }
+    data = model.buffers[tensor.buffer].data
+    if tensor.type not in dtypes or data is None:
+        raise CompressionError("cannot restore it: its weights are not int8 or float32")
+    shape = [int(side) for side in tensor.shape]
+    values = np.frombuffer(bytes(data), dtypes[tensor.type]).reshape(shape).astype(np.float64)
+    if tensor.type == schema.TensorType.FLOAT32:
+        return values
+    scale = np.asarray(tensor.quantization.scale, np.float64)
+    axis = [1] * len(shape)
+    axis[tensor.quantization.quantizedDimension] = -1
+    return np.asarray(values * scale.reshape(axis))
+
+
+def _layer(name: str, layers: dict[str, Any]) -> Any:
+    """The one of `layers` that a tensor's name names: `net/stem_conv_1/convolution;net/...`."""
+    parts = re.split("[/;]", name)
+    found = {part for word in parts for part in (word, re.sub(r"_\d+$", "", word))} & set(layers)
+    return layers[found.pop()] if len(found) == 1 else None
+
+
+def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Kernel, in Keras' order of axes, and bias of each layer that the file names."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    graph, codes = model.subgraphs[0], [code.builtinCode for code in model.operatorCodes]
+    orders = {getattr(schema.BuiltinOperator, kind): axes for kind, axes in _TO_KERAS.items()}
+    weights = {}
+    for operator in graph.operators:
+        axes = orders.get(codes[operator.opcodeIndex])
+        layer = axes and _layer(graph.tensors[operator.outputs[0]].name.decode(), layers)
+        if not layer:
+            continue
+        kernel, *bias = (_float(model, graph.tensors[i]) for i in operator.inputs[1:] if i >= 0)
+        kernel = kernel.transpose(axes)
+        wanted = tuple(layer.kernel.shape)
+        if kernel.size != np.prod(wanted):
+            raise CompressionError(
+                f"cannot restore it: {layer.name} is of another shape than its recipe's; "
+                "channels were removed"
+            )
+        zero = np.zeros(layer.output.shape[-1])
+        weights[layer.name] = (kernel.reshape(wanted), bias[0] if bias else zero)
+    return weights
+
+
+def _normalisers(model: Any) -> dict[str, Any]:
+    """Batch normalisations by the name of the layer each one follows."""
+    return {
+        layer.input._keras_history.operation.name: layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+
+
+def restored(file: ModelFile) -> Any:
+    """The Keras model of a file: logits and, with attention, the map.
+
+    Inference alone: every batch normalisation is the identity with the convolution's bias.
+
+    Args:
+        file: a SkinEdge file whose network is its recipe's; not one with channels removed.
+
+    Raises:
+        CompressionError: it is not, or its weights are neither int8 nor float32.
+    """
+    if file.card is None:
+        raise CompressionError(f"{file.path}: cannot restore it: not a SkinEdge file")
+    spec = replace(Recipe.of(file.card["recipe"]).spec, input_size=file.card["input"]["height"])
+    model = build(spec, keras)
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
+    layers = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
+    try:
+        weights = _weights(file.content[: file.card["flatbuffer_bytes"]], layers)
+    except CompressionError as error:
+        raise CompressionError(f"{file.path}: {error}") from None
+    normalisers = _normalisers(model)
+    for name, (kernel, bias) in weights.items():
+        layers[name].set_weights([kernel, bias][: len(layers[name].get_weights())])
+        if follows := normalisers.get(name):
+            one = np.ones(len(bias))
+            follows.set_weights([one, bias, 0 * one, one - follows.epsilon])
+    filled = {*weights, *(normalisers[name].name for name in weights if name in normalisers)}
+    if lacking := [x.name for x in model.layers if x.weights and x.name not in filled]:
+        raise CompressionError(f"{file.path}: cannot restore it: no weights for {lacking[0]}")
+    return model
+
+
+def _set_statistics(model: Any, images: np.ndarray) -> None:
+    """Give each batch normalisation the statistics of these images; answers stay as they are."""
+    normalisers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    inner = keras.Model(model.inputs, [layer.input for layer in normalisers])
+    sums = [np.zeros((2, layer.gamma.shape[0])) for layer in normalisers]
+    counts = np.zeros(len(normalisers))
+    for start in range(0, len(images), _BATCH):
+        values = inner.predict_on_batch(normalise(images[start : start + _BATCH]))
+        for k, value in enumerate(values):
+            rows = np.asarray(value, np.float64).reshape(-1, value.shape[-1])
+            sums[k] += rows.sum(axis=0), (rows**2).sum(axis=0)
+            counts[k] += len(rows)
+    for layer, (total, squares), count in zip(normalisers, sums, counts, strict=True):
+        mean = total / count
+        variance = np.maximum(squares / count - mean**2, 0.0)
+        _, bias, *_ = layer.get_weights()
+        layer.set_weights([np.sqrt(variance + layer.epsilon), bias + mean, mean, variance])
+
+
+def restore(file: ModelFile, paths: Sequence[Path], folder: Path) -> Run:
+    """Write the run folder of a file: to compress it otherwise, learn from it or go on.
+
+    Args:
+        file: see `restored`.
+        paths: of the dataset it was trained on; see `Partition.open`.
+        folder: to be made; missing or empty.
+
+    Raises:
+        CompressionError: see `restored`.
+        RunError: the folder is in the way, or the file was trained on another split.
+        DatasetError, UsageError: see `Partition.open`.
+    """
+    model, card = restored(file), dict(file.card or {})
+    if folder.exists() and any(folder.iterdir()):
+        raise RunError(f"{folder}: not empty; give another --out")
+    training, run = card["training"], Run(folder)
+    partition = Partition.of(training)
+    split = partition(partition.open(*paths))
+    if split.digest() != training["split_sha256"]:
+        raise RunError(f"{file.path}: was trained on another split than this data gives now")
+    images = training_pixels(split.train, training["seed"], card["input"]["height"])
+    _set_statistics(model, images(STATISTICS_IMAGES))
+    description = {
+        **training,
+        "recipe": card["recipe"],
+        "recipe_sha256": card["recipe_sha256"],
+        "start": f"file {hashlib.sha256(file.content).hexdigest()}",
+        "versions": {**card["versions"], "keras": keras.__version__, "numpy": np.__version__},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_split(run.split, split)
+    save(model, run.model)
+    return run

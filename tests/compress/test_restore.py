@@ -1,0 +1,82 @@
+"""A model file gives its network back, and refuses where it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from tiny import TINY
+
+from skinedge.compress.convert import float32_tflite
+from skinedge.compress.quantize import float16_tflite, int8_tflite
+from skinedge.compress.restore import _set_statistics, restored
+from skinedge.errors import CompressionError
+from skinedge.model_file import ModelFile
+from skinedge.train.batches import normalise
+from skinedge.train.zoo.attention import FLOAT_IN_INT8
+from skinedge.train.zoo.build import build
+from skinedge.train.zoo.weights import load_imagenet
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8)
+
+
+def _file(content: bytes) -> ModelFile:
+    card = {"recipe": asdict(TINY), "input": {"height": 64}, "flatbuffer_bytes": len(content)}
+    return ModelFile(Path("tiny.tflite"), content, (), card)
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    keras.utils.set_random_seed(1)
+    model = build(TINY.spec, keras)
+    load_imagenet(model, TINY.spec.backbone)
+    return model
+
+
+@pytest.fixture(scope="module")
+def file(network: keras.Model) -> ModelFile:
+    return _file(int8_tflite(network, PIXELS, FLOAT_IN_INT8))
+
+
+def test_the_network_comes_back_to_within_the_rounding_of_weights(
+    network: keras.Model, file: ModelFile
+) -> None:
+    again = restored(file)
+    for one, other in zip(
+        network.predict(normalise(PIXELS)), again.predict(normalise(PIXELS)), strict=True
+    ):
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
+    kernel = again.get_layer("logits").get_weights()[0]
+    step = np.abs(kernel).max(axis=0) / 127
+    assert (np.abs(kernel - network.get_layer("logits").get_weights()[0]) <= 0.51 * step).all()
+
+
+def test_a_float32_file_gives_the_same_answers(network: keras.Model) -> None:
+    again = restored(_file(float32_tflite(network)))
+    one, other = network.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))
+    assert np.allclose(one[0], other[0], atol=1e-4)
+
+
+def test_statistics_of_images_change_no_answer(file: ModelFile) -> None:
+    model = restored(file)
+    before = model.predict(normalise(PIXELS))
+    _set_statistics(model, PIXELS)
+    for one, other in zip(before, model.predict(normalise(PIXELS)), strict=True):
+        assert np.allclose(one, other, atol=1e-3 * np.abs(one).max())
+    normaliser = model.get_layer("stem_bn")
+    values = keras.Model(model.inputs, normaliser.input).predict(normalise(PIXELS))
+    assert np.allclose(normaliser.moving_mean, values.mean(axis=(0, 1, 2)), atol=1e-3)
+    assert np.allclose(normaliser.moving_variance, values.var(axis=(0, 1, 2)), rtol=1e-3)
+
+
+def test_what_cannot_be_restored_is_refused(network: keras.Model) -> None:
+    with pytest.raises(CompressionError, match="weights are not int8"):
+        restored(_file(float16_tflite(network)))
+    other = build(replace(TINY.spec, backbone="efficientnet-lite1"), keras)
+    with pytest.raises(CompressionError, match=r"tiny\.tflite: cannot restore it"):
+        restored(_file(int8_tflite(other, PIXELS, FLOAT_IN_INT8)))
+    with pytest.raises(CompressionError, match="not a SkinEdge file"):
+        restored(replace(_file(b""), card=None))
