@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from enum import Enum
-from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from skinedge.errors import DatasetError, UsageError
+from skinedge.errors import UsageError
 
 from .figures import comparison_text, evaluation_text
 from .options import Data, Json, Labels, Threads
@@ -29,38 +27,15 @@ class Part(str, Enum):
     test = "test"
 
 
-def _own_split(images: Any, card: dict[str, Any]) -> Any:
-    """The split the model was trained on, if these are its images; else None."""
-    if "training" not in card:
-        return None
-    try:
-        split = station("train.partition", "evaluate").Partition.of(card["training"])(images)
-    except (DatasetError, UsageError):  # too small a set, or of other diagnoses: another one
-        return None
-    return split if split.digest() == card["training"]["split_sha256"] else None
-
-
 def _named(data: list[Path]) -> str:
     return " + ".join(map(str, data))
 
 
 def _images_for(classifier: Any, model: Path, data: list[Path], part: Part) -> Any:
     """What to ask one model about."""
-    card = classifier.file.card or {}
-    if "partition" in card.get("training", {}):
-        partition = station("train.partition", "evaluate").Partition.of(card["training"])
-        raw = partition.open(*data)
-        own, images = _own_split(raw, card), replace(partition, clinic="").images(raw)
-    else:
-        datasets = station("train.datasets", "evaluate")
-        codes = tuple(c.code for c in classifier.file.labels)
-        images = reduce(datasets.merge, (datasets.open_dataset(path, codes) for path in data))
-        own = _own_split(images, card)
-    if part is not Part.all:
-        if own is None:
-            raise UsageError(f"{_named(data)}: not the set {model} was trained on; use --split all")
-        return own.parts()[part.value]
-    if own is not None:
+    choosing = station("train.model_images", "evaluate")
+    images, own = choosing.images_for(classifier.file, data, part.value)
+    if own and part is Part.all:
         print(
             f"skinedge: warning: {model} was trained on most of {_named(data)}; for figures that "
             "mean something use --split test",
