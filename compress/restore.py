@@ -19,7 +19,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from skinedge.errors import CompressionError, RunError
-from skinedge.model_file import ModelFile
+from skinedge.model_file import ModelFile, parse_model
 from skinedge.train.batches import normalise
 from skinedge.train.datasets.splits import write_split
 from skinedge.train.partition import Partition
@@ -27,9 +27,11 @@ from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.runs import Run, save
 from skinedge.train.zoo.build import build
 
+from .convert import float32_tflite
+from .metadata import package
 from .pipeline import training_pixels
 
-__all__ = ["restore", "restored"]
+__all__ = ["float32_form", "restore", "restored"]
 
 STATISTICS_IMAGES = 384
 _BATCH = 32
@@ -147,6 +149,20 @@ def _set_statistics(model: Any, images: np.ndarray) -> None:
         variance = np.maximum(squares / count - mean**2, 0.0)
         _, bias, *_ = layer.get_weights()
         layer.set_weights([np.sqrt(variance + layer.epsilon), bias + mean, mean, variance])
+
+
+def float32_form(file: ModelFile) -> ModelFile:
+    """The same network as a float32 file, with the figures that the file records of its float32
+    model, whose weights were not yet rounded.
+
+    Raises:
+        CompressionError: see `restored`.
+    """
+    content = float32_tflite(restored(file))
+    card = {**(file.card or {}), "quantization": None}
+    card["metrics"] = card.get("float32_metrics")
+    path = file.path.with_name(f"{file.path.stem}-float32.tflite")
+    return parse_model(package(content, card), path)
 
 
 def restore(file: ModelFile, paths: Sequence[Path], folder: Path) -> Run:

@@ -16,6 +16,7 @@ import typer
 from skinedge.errors import SkinEdgeError
 
 from . import (
+    benchmark,
     camera,
     compress,
     data,
@@ -50,6 +51,7 @@ for command in (
     train.train,
     compress.compress,
     restore.restore,
+    benchmark.benchmark,
 ):
     app.command()(command)
 # Its name before there was anything but int8.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BenchmarkError",
     "CameraError",
     "CompressionError",
     "DatasetError",
@@ -47,6 +48,12 @@ class CameraError(SkinEdgeError):
 
 class RuntimeMissingError(SkinEdgeError):
     """No TensorFlow Lite interpreter works in this Python."""
+
+    exit_code = 1
+
+
+class BenchmarkError(SkinEdgeError):
+    """A benchmark on another machine that could not be run there."""
 
     exit_code = 1
 

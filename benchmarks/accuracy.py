@@ -1,0 +1,83 @@
+"""What models get right on the same images, and how sure their difference is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from scipy.stats import binomtest
+
+from skinedge.classifier import Classifier
+from skinedge.compress.fidelity import fidelity
+from skinedge.errors import DatasetError
+from skinedge.train.answers import Answers
+from skinedge.train.datasets.images import LabelledImages
+from skinedge.train.evaluate import ask, report
+from skinedge.train.intervals import Bootstrap, intervals, paired_differences
+
+from .results import Accuracy, Change
+
+__all__ = ["METRICS", "accuracy", "answers", "change"]
+
+METRICS = ("accuracy", "balanced_accuracy", "macro_auroc", "melanoma_auroc")
+
+
+def answers(classifier: Classifier, images: LabelledImages, advance: Callable[[int], None]) -> Any:
+    """What a model file says of every image.
+
+    Raises:
+        DatasetError: an image cannot be read, or the set has a class the model lacks.
+    """
+    said = ask(classifier, images, advance)
+    if said.unreadable:
+        raise DatasetError(f"{len(said.unreadable)} unreadable images: {said.unreadable[0]}")
+    return said
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def accuracy(said: Answers, dataset: str, split: str, bootstrap: Bootstrap) -> Accuracy:
+    """A model's metrics with their intervals."""
+    figures = report(said, [])
+    found = intervals(said, bootstrap)
+    known = [m for m in METRICS if m in found and not math.isnan(found[m][0])]
+    return Accuracy(
+        recorded=False,
+        dataset=dataset,
+        split=split,
+        images=len(said.images),
+        metrics={metric: _known(figures[metric]) for metric in METRICS},
+        intervals={metric: (found[metric][0], found[metric][1]) for metric in known},
+    )
+
+
+def change(model: str, one: Answers, against: str, other: Answers, bootstrap: Bootstrap) -> Change:
+    """One model against another on the same images.
+
+    McNemar's test (1947) is the exact one: of the images that one alone gets right, how often a
+    fair coin would have parted them as unevenly.
+    """
+    found = paired_differences(one, other, bootstrap)
+    right, others = (a.probabilities.argmax(axis=1) == a.labels for a in (one, other))
+    alone, lost = int((right & ~others).sum()), int((others & ~right).sum())
+    close = fidelity(other, one)
+    rows = {metric: found[metric] for metric in METRICS if metric in found}
+    return Change(
+        model=model,
+        against=against,
+        images=len(one.images),
+        differences={
+            metric: (row["difference"], row["low"], row["high"])
+            for metric, row in rows.items()
+            if not math.isnan(row["difference"])
+        },
+        mcnemar=float(binomtest(alone, alone + lost).pvalue) if alone + lost else 1.0,
+        only_model=alone,
+        only_other=lost,
+        agreement=close.agreement,
+        attention_correlation=_known(close.attention_correlation),
+        attention_overlap=_known(close.attention_overlap),
+    )

@@ -1,0 +1,240 @@
+"""Who competes: model files, their float32 forms, Keras models, other runtimes.
+
+Each function is a step of `suite.benchmark`: it adds subjects to the bench.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from skinedge.errors import CompressionError, SkinEdgeError, UsageError
+from skinedge.model_file import ModelFile, read_model
+from skinedge.runtime import Network
+
+from . import graph
+from .bench import Bench, Model
+from .process import cold_starts
+from .results import Accuracy, Size, Subject
+from .savings import ISIC_2020_WINNER
+
+__all__ = ["keras_models", "models", "other_runtimes", "own_float", "processes"]
+
+PUBLISHED = ("melanoma-b3", "soft-attention-resnet", "soft-attention-irv2")
+COLD_RUNS = 5
+BATCHES, BATCH_SECONDS = (1, 4, 16, 64, 256), 3.0
+
+
+def precision_of(file: ModelFile) -> str:
+    """`int8`, `float32`, ... as the file says, or as its weights are."""
+    if file.card is None:
+        return graph.precision(file.content)
+    how = file.card["quantization"]
+    if how is None:
+        return "float32"
+    if how["activations"] == "float32":
+        return str(how["weights"].split()[0])
+    return "int16x8" if how["activations"] == "int16" else str(how["activations"])
+
+
+def _recorded(card: dict[str, Any] | None) -> Accuracy | None:
+    """What a file says of itself."""
+    said = (card or {}).get("metrics")
+    if not card or not said:
+        return None
+    metrics = {
+        name: said.get(name)
+        for name in ("accuracy", "balanced_accuracy", "macro_auroc", "melanoma_auroc")
+    }
+    return Accuracy(True, card["training"]["dataset"], said["split"], said["images"], metrics)
+
+
+def _load(bench: Bench, name: str, file: ModelFile, source: str) -> None:
+    """Put a `.tflite` on the bench."""
+    plan = bench.plan
+    networks = {threads: Network(file.content, name, threads) for threads in plan.threads}
+    first = next(iter(networks.values()))
+    litert = first.runtime == "litert"
+    bench.models.append(Model(name, file, networks))
+    bench.add(
+        Subject(
+            name=name,
+            source=source,
+            runtime=f"LiteRT {version('ai-edge-litert')}"
+            if litert
+            else f"{first.runtime} {version(first.runtime)}",
+            device="cpu",
+            precision=precision_of(file),
+            weights="trained" if file.card else "unknown",
+            role="model",
+            input=first.height,
+            size=Size(
+                file=len(file.content),
+                parameters=graph.parameters(file.content),
+                macs=graph.macs(file.content),
+                partitions=first.delegate_partitions() if litert else None,
+                outside=graph.outside(file.content) if litert else {},
+                activations=graph.activations(file.content),
+            ),
+            accuracy=_recorded(file.card),
+        )
+    )
+
+
+def models(bench: Bench) -> None:
+    """The files, and all that can be wrong with the plan: found before the long work."""
+    bench.progress("load models", 0)
+    _check_baseline(bench)
+    paths = bench.plan.models or (read_model().path,)
+    stems = [path.stem for path in paths]
+    for path, stem in zip(paths, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(path.with_suffix(""))
+        if name in bench.subjects:
+            raise UsageError(f"{path}: named twice; name each model once")
+        _load(bench, name, opened(path), str(path))
+    if bench.plan.data:
+        choosing = importlib.import_module("skinedge.train.model_images")
+        for model in bench.models:
+            if model.file.card is None:
+                bench.notes.append(f"no accuracy of {model.name}: it names no classes")
+                continue
+            model.images, _ = choosing.images_for(model.file, bench.plan.data, bench.plan.split)
+
+
+def _check_baseline(bench: Bench) -> None:
+    baseline = bench.plan.baseline
+    if not baseline or Path(baseline).is_dir():
+        return
+    recipes = importlib.import_module("skinedge.train.recipes").RECIPES
+    if baseline not in recipes:
+        raise UsageError(
+            f"{baseline}: neither a run folder nor a recipe; skinedge recipes lists recipes"
+        )
+
+
+def opened(path: Path) -> ModelFile:
+    """A model file; one without a card has a network to time, and nothing else to say."""
+    try:
+        return read_model(path)
+    except SkinEdgeError:
+        content = path.read_bytes() if path.is_file() else b""
+        if content[4:8] != b"TFL3" or b"skinedge.json" in content:
+            raise
+        return ModelFile(path, content, (), None)
+
+
+def processes(bench: Bench) -> None:
+    """A process for each file, from nothing to its first answer."""
+    paths = [Path(bench.subjects[model.name].source) for model in bench.models]
+    bench.progress("cold start of a process for each model", 0)
+    for model, (cold, peak) in zip(
+        bench.models, cold_starts(paths, bench.most_threads, COLD_RUNS), strict=True
+    ):
+        size = bench.subjects[model.name].size
+        bench.change(model.name, size=replace(size, cold_start=cold, peak_memory=peak))
+
+
+def _station(bench: Bench, module: str, left_out: str) -> Any:
+    """A module that needs more than a board has, or None and a note."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        bench.notes.append(f"{left_out}: the package {error.name} is not installed")
+        return None
+
+
+def own_float(bench: Bench) -> None:
+    """Each int8 file's network in full precision, where it can be read back out of the file."""
+    wanted = [
+        model
+        for model in bench.models
+        if model.file.card and bench.subjects[model.name].precision != "float32"
+    ]
+    if not wanted:
+        return
+    bench.progress("the same networks in float32", 0)
+    restoring = _station(bench, "skinedge.compress.restore", "no float32 form of the models")
+    for model in wanted if restoring else ():
+        name = f"{model.name}-float32"
+        if name in bench.subjects:  # given as a file of its own
+            continue
+        try:
+            form = restoring.float32_form(model.file)
+        except CompressionError as error:
+            bench.notes.append(f"no float32 form of {model.name}: {error}")
+            continue
+        source = bench.subjects[model.name].source
+        _load(bench, name, form, f"restored from {source}")
+        bench.models[-1].images = model.images
+
+
+def keras_models(bench: Bench) -> None:
+    """The baseline, and the published networks with random weights."""
+    plan = bench.plan
+    names = dict.fromkeys([plan.baseline, *(PUBLISHED if plan.published else ())])
+    wanted = [name for name in names if name]
+    if not wanted:
+        return
+    keras_model = _station(bench, "skinedge.benchmarks.keras_model", "no full-precision baseline")
+    if keras_model is None:
+        return
+    bench.gpu = keras_model.accelerator()
+    if not bench.gpu:
+        bench.notes.append("No GPU here: the full-precision baseline ran on the processor.")
+    for source in wanted:
+        bench.progress(f"Keras: build and compile {source}", 0)
+        model = keras_model.open_model(source)
+        base = source == plan.baseline
+        name = f"{Path(source).name} (Keras)"
+        bench.keras[name] = model
+        bench.add(
+            Subject(
+                name=name,
+                source=source,
+                runtime=model.runtime,
+                device="gpu" if bench.gpu else "cpu",
+                precision="float32",
+                weights="trained" if model.trained else "random",
+                role="baseline" if base else "published",
+                input=model.height,
+                size=Size(
+                    file=keras_model.BYTES_PER_WEIGHT * model.parameters,
+                    parameters=model.parameters,
+                    macs=model.macs,
+                ),
+                compile=model.compile,
+                batches=model.throughput(BATCHES, BATCH_SECONDS) if base else {},
+            )
+        )
+    if plan.published:
+        bench.add(
+            Subject(
+                name="ISIC 2020 winner (parameters as published)",
+                source="arXiv 2010.05351",
+                runtime="",
+                device="",
+                precision="float32",
+                weights="random",
+                role="published",
+                input=0,
+                size=Size(
+                    file=keras_model.BYTES_PER_WEIGHT * ISIC_2020_WINNER,
+                    parameters=ISIC_2020_WINNER,
+                ),
+            )
+        )
+
+
+def other_runtimes(bench: Bench) -> None:
+    """Other runtimes with the same weights; one that answers otherwise is not timed."""
+    if not bench.plan.peers:
+        return
+    peers = _station(bench, "skinedge.benchmarks.peers", "no other runtimes")
+    if peers is None:
+        return
+    bench.progress("other runtimes: load and compare", 0)
+    for model in bench.models[:2]:
+        peers.add_to(bench, model)

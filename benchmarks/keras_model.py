@@ -1,0 +1,159 @@
+"""The full-precision Keras model of a run or a recipe, compiled, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from skinedge.train.batches import normalise
+from skinedge.train.recipes import RECIPES
+from skinedge.train.runs import Run, load
+from skinedge.train.zoo.build import build
+from skinedge.train.zoo.cost import multiply_accumulates, parameters
+
+__all__ = ["BYTES_PER_WEIGHT", "KerasModel", "accelerator", "open_model"]
+
+BYTES_PER_WEIGHT = 4
+
+
+def accelerator() -> str:
+    """Name of the first GPU or TPU that Keras' backend sees; empty for none."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        device = jax.devices()[0]
+        return "" if device.platform == "cpu" else str(device.device_kind)
+    if backend == "torch":
+        import torch
+
+        return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else ""
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        return ""
+    return str(tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU"))
+
+
+def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """A function of float32 `[n, H, W, 3]` that waits for its result and brings it back."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        state = (
+            [v.value for v in model.trainable_variables],
+            [v.value for v in model.non_trainable_variables],
+        )
+
+        @jax.jit
+        def jitted(state: Any, pixels: Any) -> Any:
+            outputs, _ = model.stateless_call(*state, pixels, training=False)
+            return outputs
+
+        return lambda pixels: [np.asarray(o) for o in _listed(jitted(state, pixels))]
+    if backend == "torch":
+        import torch
+
+        compiled = torch.compile(model)
+
+        def run(pixels: np.ndarray) -> list[np.ndarray]:
+            with torch.no_grad():
+                return [o.cpu().numpy() for o in _listed(compiled(pixels, training=False))]
+
+        return run
+    import tensorflow as tf
+
+    function = tf.function(lambda pixels: model(pixels, training=False))
+    return lambda pixels: [o.numpy() for o in _listed(function(tf.constant(pixels)))]
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+@dataclass
+class KerasModel:
+    """A float32 network that answers like `skinedge.runtime.Network`.
+
+    Attributes:
+        source: run folder or recipe.
+        model: the Keras model.
+        trained: False where its weights are random.
+        compile: ms of the first call at batch 1, which compiles.
+    """
+
+    source: str
+    model: Any
+    trained: bool
+    compile: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.height, self.width = (int(side) for side in self.model.inputs[0].shape[1:3])
+        self._function = _compiled(self.model)
+        self.compile = self._timed(1)
+
+    @property
+    def runtime(self) -> str:
+        """Keras and what computes for it."""
+        return f"Keras {keras.__version__}, {keras.backend.backend()}"
+
+    @property
+    def parameters(self) -> int:
+        return parameters(self.model)
+
+    @property
+    def macs(self) -> int:
+        return multiply_accumulates(self.model)
+
+    def run(self, pixels: np.ndarray) -> list[np.ndarray]:
+        """uint8 `[H, W, 3]` to logits and map, float32, on the processor again."""
+        return [output[0] for output in self._function(normalise(pixels[np.newaxis]))]
+
+    def _timed(self, batch: int) -> float:
+        pixels = np.zeros((batch, self.height, self.width, 3), np.float32)
+        start = time.perf_counter()
+        self._function(pixels)
+        return 1e3 * (time.perf_counter() - start)
+
+    def throughput(self, batches: tuple[int, ...], seconds: float) -> dict[str, float]:
+        """Images a second by batch size, compile time left out.
+
+        Stops before a batch size whose rounds would take longer than `seconds`, or that does not
+        fit into memory.
+        """
+        found: dict[str, float] = {}
+        rounds, per_image = 3, None
+        for batch in batches:
+            if per_image is not None and per_image * batch * (rounds + 2) > 1e3 * seconds:
+                break
+            try:
+                self._timed(batch)
+                best = float(np.median([self._timed(batch) for _ in range(rounds)]))
+            except Exception as error:  # each backend has its own for memory that is not there
+                if "memory" not in str(error).lower():
+                    raise
+                break
+            per_image = best / batch
+            found[str(batch)] = 1e3 / per_image
+        return found
+
+
+def open_model(source: str) -> KerasModel:
+    """A run folder's model, or a recipe's network with random weights, at its last input size.
+
+    Raises:
+        RunError: the run has not finished.
+    """
+    if Path(source).is_dir():
+        return KerasModel(source, load(Run(source)), trained=True)
+    recipe = RECIPES[source]
+    keras.utils.set_random_seed(1)
+    return KerasModel(source, build(recipe.spec_at(recipe.stages[-1]), keras), trained=False)

@@ -1,0 +1,138 @@
+"""What ran a benchmark, and what it was doing: read from the system, nothing installed for it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .results import Machine
+
+__all__ = ["Watch"]
+
+PACKAGES = (
+    "skinedge",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "numpy",
+    "opencv-python-headless",
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "onnxruntime",
+    "openvino",
+)
+# `vcgencmd get_throttled`: bits 0 to 3 say what is so now, 16 to 19 what has been since the start.
+_THROTTLED_NOW, _THROTTLED_BEFORE = 0xF, 0xF0000
+
+
+def _text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(errors="replace").strip("\0\n ")
+    except OSError:
+        return ""
+
+
+def _processor() -> str:
+    if sys.platform == "darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    for line in _text("/proc/cpuinfo").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("model name", "Hardware"):
+            return value.strip()
+    return platform.processor()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _packages() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _temperature() -> float | None:
+    """The hottest of the system's sensors, degrees Celsius."""
+    values = [_text(path) for path in Path("/sys/class/thermal").glob("thermal_zone*/temp")]
+    return max((int(value) / 1000 for value in values if value.lstrip("-").isdigit()), default=None)
+
+
+def _throttled() -> int | None:
+    """A Raspberry Pi's own word; None elsewhere."""
+    try:
+        said = subprocess.run(
+            ["vcgencmd", "get_throttled"], capture_output=True, text=True, check=True, timeout=5
+        ).stdout
+        return int(said.partition("=")[2], 16)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _joules() -> float | None:
+    """Of all processor packages since some moment; None without a meter that may be read."""
+    # Domains within a package (`intel-rapl:0:0`) are part of it.
+    paths = Path("/sys/class/powercap").glob("intel-rapl:?/energy_uj")
+    values = [_text(path) for path in paths]
+    return sum(int(value) for value in values) / 1e6 if values and all(values) else None
+
+
+class Watch:
+    """Looks at the machine at the start of a benchmark and at its end."""
+
+    def __init__(self) -> None:
+        self._temperature, self._throttled, self._joules = (
+            _temperature(),
+            _throttled(),
+            _joules(),
+        )
+        load = os.getloadavg()[0] / _cores() if hasattr(os, "getloadavg") else None
+        self._load = None if load is None else round(load, 2)
+
+    def machine(self, gpu: str = "") -> Machine:
+        """What the machine is, and what became of it since."""
+        now, temperature, joules = _throttled(), _temperature(), _joules()
+        throttled = None
+        if now is not None and self._throttled is not None:
+            new = now & ~self._throttled & _THROTTLED_BEFORE
+            throttled = bool(new or (now | self._throttled) & _THROTTLED_NOW)
+        energy = None
+        # The counter starts anew after some minutes to hours; then nothing is known.
+        if joules is not None and self._joules is not None and joules >= self._joules:
+            energy = round(joules - self._joules, 1)
+        both = None
+        if temperature is not None and self._temperature is not None:
+            both = (self._temperature, temperature)
+        return Machine(
+            processor=_processor(),
+            board=_text("/proc/device-tree/model"),
+            architecture=platform.machine(),
+            cores=_cores(),
+            memory=_memory(),
+            system=f"{platform.system()} {platform.release()}",
+            python=platform.python_version(),
+            packages=_packages(),
+            gpu=gpu,
+            governor=_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            temperature=both,
+            throttled=throttled,
+            load=self._load,
+            energy=energy,
+        )

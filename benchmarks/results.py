@@ -1,0 +1,375 @@
+"""What a benchmark found, as plain values: what `--json` prints, `--compare` reads, a report draws.
+
+Times are milliseconds, sizes bytes unless a name says otherwise. What was not measured is None, and
+`notes` says why.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from skinedge.errors import UsageError
+
+__all__ = [
+    "SCHEMA",
+    "Accuracy",
+    "Change",
+    "Latency",
+    "Machine",
+    "Operator",
+    "Report",
+    "Roof",
+    "Saving",
+    "Size",
+    "Spread",
+    "Subject",
+    "read",
+    "to_json",
+    "write",
+]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A distribution of times, milliseconds.
+
+    Attributes:
+        median, p5, p95: of the runs.
+        runs: how many there were, warm-up left out.
+    """
+
+    median: float
+    p5: float
+    p95: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What ran the benchmark.
+
+    Attributes:
+        processor: its name; empty where the system does not say.
+        board: of a single-board computer or phone; empty otherwise.
+        architecture: `x86_64`, `aarch64`, ...
+        cores: logical ones that this process may use.
+        memory: of the machine, bytes; None where unknown.
+        system: operating system and release.
+        python: its version.
+        packages: versions of what was measured with, by name.
+        gpu: name of the accelerator that Keras sees; empty for none.
+        governor: of the CPU's frequency; empty where there is none to read.
+        temperature: degrees Celsius before and after; None where no sensor can be read.
+        throttled: whether the board says that it slowed down meanwhile; None where it does not say.
+        load: runnable processes per core before the start; above 0.2 the machine is not idle.
+        energy: joules the processor took meanwhile; None without a meter that can be read.
+    """
+
+    processor: str
+    board: str
+    architecture: str
+    cores: int
+    memory: int | None
+    system: str
+    python: str
+    packages: dict[str, str]
+    gpu: str = ""
+    governor: str = ""
+    temperature: tuple[float, float] | None = None
+    throttled: bool | None = None
+    load: float | None = None
+    energy: float | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One image at a time, batch 1.
+
+    Attributes:
+        threads: the interpreter's; 0 where a GPU computes.
+        inference: tensor in, tensors out.
+        preprocessing: decoded image to the input tensor; None for a network alone.
+        postprocessing: tensors to a prediction.
+        total: an image in memory to a prediction, timed as a whole.
+        throughput: images a second, one after the other, inference alone.
+    """
+
+    threads: int
+    inference: Spread
+    preprocessing: Spread | None = None
+    postprocessing: Spread | None = None
+    total: Spread | None = None
+    throughput: float | None = None
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a model costs but for time.
+
+    Attributes:
+        file: bytes on disk; of float32 weights alone where there is no file.
+        parameters: numbers in it.
+        macs: multiply-accumulates for one image.
+        partitions: of the delegate; None outside TFLite.
+        outside: operators that no delegate runs, by type.
+        activations: bytes of all activations alive at once, at their worst moment.
+        peak_memory: of a process that loads it and runs once; None where not measured.
+        cold_start: of that process, from nothing to its answer.
+    """
+
+    file: int
+    parameters: int | None = None
+    macs: int | None = None
+    partitions: int | None = None
+    outside: dict[str, int] = field(default_factory=dict)
+    activations: int | None = None
+    peak_memory: int | None = None
+    cold_start: Spread | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """What a model gets right, on which images.
+
+    Attributes:
+        recorded: True where the model file says so of itself, False where it was measured now.
+        dataset: its name.
+        split: `test`, `validation`, or `all` for a set of its own.
+        images: how many.
+        metrics: balanced accuracy, macro AUROC, ..., by name; None where undefined.
+        intervals: 95 % bootstrap interval of each metric.
+    """
+
+    recorded: bool
+    dataset: str
+    split: str
+    images: int
+    metrics: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing that was measured.
+
+    Attributes:
+        name: in this report; unique.
+        source: file, run folder or recipe.
+        runtime: what computes it, with its version.
+        device: `cpu` or `gpu`.
+        precision: `int8`, `float32`, ...
+        weights: `trained`, or `random` where only cost means anything.
+        role: `model`; `baseline`, the full-precision Keras model; `peer`, another runtime with the
+            same weights; or `published`, another system's network.
+        input: side of its square input, pixels.
+        size: see `Size`.
+        latency: one for each number of threads.
+        batches: images a second by batch size, the baseline's alone.
+        compile: ms of the first call, which compiles; the baseline's alone.
+        accuracy: None where weights are random or nothing is known.
+        differs: a peer's largest difference in probability from the same model in LiteRT.
+        refused: why it was not timed as equal or not at all; empty if it was.
+    """
+
+    name: str
+    source: str
+    runtime: str
+    device: str
+    precision: str
+    weights: str
+    role: str
+    input: int
+    size: Size
+    latency: tuple[Latency, ...] = ()
+    batches: dict[str, float] = field(default_factory=dict)
+    compile: float | None = None
+    accuracy: Accuracy | None = None
+    differs: float | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One model against another on the same images.
+
+    Attributes:
+        model, against: names of subjects.
+        images: how many.
+        differences: of each metric, model minus other, with its 95 % paired bootstrap interval:
+            `(difference, low, high)`.
+        mcnemar: two-sided p of McNemar's exact test on right against wrong answers.
+        only_model, only_other: images that one alone gets right.
+        agreement: share of images on which both name the same class.
+        attention_correlation: mean correlation of the maps; None without both.
+        attention_overlap: of their top 20 % of the area.
+    """
+
+    model: str
+    against: str
+    images: int
+    differences: dict[str, tuple[float, float, float]]
+    mcnemar: float
+    only_model: int
+    only_other: int
+    agreement: float
+    attention_correlation: float | None = None
+    attention_overlap: float | None = None
+
+
+@dataclass(frozen=True)
+class Saving:
+    """A model as shares of another: 0.1 is a tenth.
+
+    Attributes:
+        model, against: names of subjects.
+        latency: by number of threads; None against networks that were not timed.
+        file, parameters, macs, peak_memory: see `Size`.
+    """
+
+    model: str
+    against: str
+    latency: dict[str, float] = field(default_factory=dict)
+    file: float | None = None
+    parameters: float | None = None
+    macs: float | None = None
+    peak_memory: float | None = None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator of a model.
+
+    Attributes:
+        name: of the tensor it writes.
+        kind: its type, `CONV_2D`.
+        macs: multiply-accumulates.
+        bytes: weights and activations it reads and writes.
+        ms: median time; None where the runtime does not say.
+        bound: ms that this machine needs at least for it, by `Roof`.
+    """
+
+    name: str
+    kind: str
+    macs: int
+    bytes: int
+    ms: float | None = None
+    bound: float | None = None
+
+
+@dataclass(frozen=True)
+class Roof:
+    """What this processor can do, and how far a model is from it; one thread.
+
+    Attributes:
+        model: name of a subject.
+        precision: `int8` or `float32`: of the kernel that was timed.
+        macs_per_second: of that kernel.
+        bytes_per_second: of a copy of memory, read and written.
+        operators: of the model, in the order they run.
+        share: of the model's time that the bound accounts for, 0 to 1.
+    """
+
+    model: str
+    precision: str
+    macs_per_second: float
+    bytes_per_second: float
+    operators: tuple[Operator, ...]
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of the benchmark.
+
+    Attributes:
+        complete: False while it runs, and in a file of a run that was killed.
+        command: what was typed.
+        started: ISO 8601, UTC.
+        seconds: it took.
+        seed: of images and bootstrap draws.
+        machine, subjects, changes, savings, roofs: what was found.
+        notes: what was left out, and why; what a reader must know to judge the figures.
+    """
+
+    complete: bool
+    command: str
+    started: str
+    seconds: float
+    seed: int
+    machine: Machine
+    subjects: tuple[Subject, ...] = ()
+    changes: tuple[Change, ...] = ()
+    savings: tuple[Saving, ...] = ()
+    roofs: tuple[Roof, ...] = ()
+    notes: tuple[str, ...] = ()
+    schema: int = SCHEMA
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: NaN and infinity become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def to_json(report: Report) -> str:
+    """The report as JSON, two spaces deep, in the order of its fields."""
+    return json.dumps(_plain(asdict(report)), indent=2, allow_nan=False) + "\n"
+
+
+def write(report: Report, path: Path) -> None:
+    """Write whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(to_json(report), encoding="utf-8")
+    partial.replace(path)
+
+
+def _made(kind: Any, value: Any) -> Any:
+    """A value of a type hint from what JSON says."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        (inner,) = (argument for argument in arguments if argument is not type(None))
+        return None if value is None else _made(inner, value)
+    if origin is tuple:
+        kinds = [arguments[0]] * len(value) if arguments[-1] is ... else arguments
+        return tuple(_made(k, item) for k, item in zip(kinds, value, strict=True))
+    if origin is dict:
+        return {key: _made(arguments[1], item) for key, item in value.items()}
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        known = {f.name for f in fields(kind)} & value.keys()
+        return kind(**{name: _made(hints[name], value[name]) for name in known})
+    return value
+
+
+def read(path: Path) -> Report:
+    """A report from its file.
+
+    Raises:
+        UsageError: the file cannot be read, or is no report of this schema.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        schema = plain["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a benchmark's JSON; make one with --out") from error
+    if schema != SCHEMA:
+        raise UsageError(f"{path}: has schema {schema}, this SkinEdge reads {SCHEMA}")
+    try:
+        report = _made(Report, plain)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise UsageError(f"{path}: a damaged benchmark's JSON: {error}") from error
+    assert isinstance(report, Report)
+    return report

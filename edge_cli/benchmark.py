@@ -1,0 +1,190 @@
+"""`skinedge benchmark [MODEL...]`"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from skinedge.errors import UsageError
+
+from .loading import chatter_elsewhere
+from .progress import lines
+from .stations import station
+
+__all__ = ["benchmark"]
+
+RESULTS = "benchmark.json"
+
+
+class Part(str, Enum):
+    """Which images of the set to take."""
+
+    all = "all"
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+def _threads(text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(1 <= number <= 64 for number in numbers):
+        raise UsageError(f"--threads {text!r}: numbers from 1 to 64, as in 1,2,4")
+    return numbers
+
+
+def _saver(out: Path | None) -> Callable[[Any], None]:
+    """Keeps what has been found so far, so that a killed run leaves it."""
+    if out is None:
+        return lambda report: None
+    out.mkdir(parents=True, exist_ok=True)  # found impossible before the long work
+    results = station("benchmarks.results", "bench")
+    return lambda report: results.write(report, out / RESULTS)
+
+
+def _write(report: Any, out: Path) -> None:
+    """The report for people: one page, its figures, a summary."""
+    figures = station("benchmarks.plots", "bench").figures(report)
+    for name, content in figures.items():
+        (out / f"{name}.png").write_bytes(content)
+    page = station("benchmarks.page", "bench").page(report, figures)
+    (out / "benchmark.html").write_text(page, encoding="utf-8")
+    summary = station("benchmarks.markdown", "bench").markdown(report)
+    (out / "benchmark.md").write_text(summary, encoding="utf-8")
+
+
+def _elsewhere(ssh: str | None, adb: Path | None, models: list[Path], plan: Any) -> Any:
+    """Run on a board or a phone, and bring its report back."""
+    say = lines()
+
+    def heard(line: str) -> None:
+        say(line, 0)
+
+    if adb is not None:
+        phone = station("benchmarks.phone", "bench")
+        return phone.over_adb(adb, models, plan.threads, plan.runs, heard)
+    arguments = ["--threads", ",".join(map(str, plan.threads)), "--runs", str(plan.runs)]
+    arguments += ["--seed", str(plan.seed), "--baseline", "", "--no-published"]
+    arguments += [] if plan.peers else ["--no-peers"]
+    return station("benchmarks.remote", "bench").over_ssh(ssh, models, arguments, heard)
+
+
+def benchmark(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MODEL...]",
+            help=".tflite files; the embedded one if none is given.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Labelled images to measure accuracy on; without them the figures are those "
+            "recorded in the model files.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        Part, typer.Option(help="Part of the set the model was trained on; all for another set.")
+    ] = Part.test,
+    baseline: Annotated[
+        str,
+        typer.Option(
+            help="Full-precision Keras model to compare with: a run folder, or a recipe with "
+            "random weights; '' for none."
+        ),
+    ] = "melanoma-b3",
+    threads: Annotated[str, typer.Option(help="Interpreter threads, each in turn.")] = "1,2",
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at most.")] = 100,
+    peers: Annotated[
+        bool, typer.Option("--peers/--no-peers", help="Time other runtimes that are installed.")
+    ] = True,
+    published: Annotated[
+        bool, typer.Option("--published/--no-published", help="Time published networks.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Of pictures, random weights and draws.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for benchmark.html, .md, .json and the figures."),
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(help="An earlier benchmark.json: print ratios, flag what got worse."),
+    ] = None,
+    ssh: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Run on another machine, user@pi.")
+    ] = None,
+    adb: Annotated[
+        Path | None,
+        typer.Option(metavar="BINARY", help="Run on a phone, by TFLite's benchmark_model."),
+    ] = None,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Measure what compression cost and saved: time, size, accuracy, against full precision.
+
+    All that computes is timed in turn; times are medians. Published networks and recipes have
+    random weights here: their cost is real, their accuracy is not reported. The full-precision
+    baseline runs on the GPU that Keras sees, else on the processor, and the report says which.
+    Keras needs skinedge[train], other runtimes and the report need skinedge[bench]; what is
+    missing is left out, and named. With --compare, the exit code is 1 if something got worse.
+
+    Examples:
+
+      skinedge benchmark
+
+      skinedge benchmark edge-int8.tflite --data ham10000/ --baseline runs/edge --out report/
+
+      skinedge benchmark --ssh pi@raspberrypi.local --threads 1,2,4 --out pi/
+
+      skinedge benchmark --compare benchmarks/reference/my-board.json
+    """
+    from skinedge import DISCLAIMER
+
+    if ssh and adb:
+        raise UsageError("--ssh and --adb: one machine at a time")
+    if (ssh or adb) and data:
+        raise UsageError("--data stays here: measure accuracy without --ssh and --adb")
+    results = station("benchmarks.results", "bench")
+    earlier = results.read(compare) if compare else None
+    plan = station("benchmarks.bench", "bench").Plan(
+        models=tuple(models or ()),
+        data=tuple(data or ()),
+        split=split.value,
+        baseline=baseline,
+        threads=_threads(threads),
+        runs=runs,
+        peers=peers,
+        published=published,
+        seed=seed,
+        command=shlex.join(["skinedge", *sys.argv[1:]]),
+    )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    save = _saver(out)
+    if ssh or adb:
+        report = _elsewhere(ssh, adb, models or [], plan)
+        save(report)
+    else:
+        with chatter_elsewhere() as stderr:
+            report = station("benchmarks.suite", "bench").benchmark(plan, lines(stderr), save)
+    if out:
+        _write(report, out)
+    tables = station("benchmarks.tables", "bench")
+    print(results.to_json(report) if json_lines else tables.text(report), end="")
+    print(DISCLAIMER, file=sys.stderr if json_lines else sys.stdout)
+    if earlier is not None:
+        comparing = station("benchmarks.compare", "bench")
+        rows = comparing.compare(report, earlier)
+        print(comparing.text(rows), file=sys.stderr if json_lines else sys.stdout)
+        if comparing.regressed(rows):
+            raise typer.Exit(1)

@@ -1,0 +1,194 @@
+"""`skinedge benchmark` from end to end on the embedded model, and the parts it is made of."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skinedge.benchmarks import results
+from skinedge.benchmarks.bench import Plan
+from skinedge.benchmarks.machine import Watch
+from skinedge.benchmarks.process import cold_starts
+from skinedge.benchmarks.results import Latency, Report, Size, Spread, Subject
+from skinedge.benchmarks.savings import savings
+from skinedge.benchmarks.suite import benchmark
+from skinedge.benchmarks.timing import interleaved, spread
+from skinedge.errors import ModelFileError, UsageError
+from skinedge.model_file import EMBEDDED
+
+BARE = Plan(threads=(1,), runs=4, baseline="", peers=False, published=False)
+COMMAND = [sys.executable, "-c", "from skinedge.edge_cli.main import run; run()", "benchmark"]
+
+
+def _silent(step: str, items: int) -> Callable[[int], None]:
+    return lambda done: None
+
+
+def test_calls_are_timed_in_turn_and_as_often_as_asked() -> None:
+    called: list[str] = []
+    calls = [lambda name=name: called.append(name) for name in "ab"]
+    few, many = interleaved(calls, [3, 12], warm_up=0)
+    assert (len(few), len(many)) == (3, 12)
+    # Three rounds of at most five, each begun by one run that is not timed.
+    assert "".join(called) == "aabbbbb" * 3
+    assert (few >= 0).all()
+
+
+def test_a_spread_is_of_its_runs() -> None:
+    assert spread(np.arange(101.0)) == Spread(50.0, 5.0, 95.0, 101)
+
+
+def test_the_machine_is_named() -> None:
+    machine = Watch().machine()
+    assert machine.cores >= 1
+    assert machine.packages["numpy"] == np.__version__
+    assert machine.gpu == ""
+
+
+def test_a_process_of_its_own_is_timed_and_weighed() -> None:
+    [(cold, peak)] = cold_starts([EMBEDDED], threads=1, runs=2)
+    assert cold.runs == 2
+    assert 1e7 < peak < 1e9
+    assert cold.p5 > 20, "no Python starts, loads and answers in less"
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(EMBEDDED.read_bytes()[:5000])
+    with pytest.raises(ModelFileError, match=r"broken\.tflite: a process of its own cannot run it"):
+        cold_starts([broken], threads=1, runs=1)
+
+
+def _subject(name: str, role: str, file: int, times: dict[int, float]) -> Subject:
+    latency = tuple(Latency(n, Spread(ms, ms, ms, 9)) for n, ms in times.items())
+    weights = "random" if role == "published" else "trained"
+    size = Size(file, parameters=file, macs=None)
+    return Subject(name, name, "", "cpu", "int8", weights, role, 192, size, latency)
+
+
+def test_savings_are_shares_of_the_same_threads_or_of_all_cores() -> None:
+    first = _subject("int8", "model", 25, {1: 3.0, 2: 2.0})
+    full = _subject("float32", "model", 100, {1: 6.0, 2: 5.0})
+    keras = _subject("keras", "baseline", 200, {8: 60.0})
+    peer = _subject("peer", "peer", 25, {1: 3.0})
+    unknown = _subject("paper", "published", 1000, {})
+    found = {s.against: s for s in savings([first, full, keras, peer, unknown])}
+    assert set(found) == {"float32", "keras", "paper"}
+    assert found["float32"].latency == {"1": 0.5, "2": 0.4}
+    assert found["keras"].latency == {"1": 3 / 60, "2": 2 / 60}
+    assert found["paper"].latency == {}
+    assert found["paper"].parameters == 0.025
+    assert found["paper"].macs is None
+
+
+def test_the_embedded_model_is_measured_whole(tmp_path: Path) -> None:
+    saved: list[Report] = []
+    report = benchmark(BARE, _silent, saved.append)
+    assert [r.complete for r in saved] == [False] * (len(saved) - 1) + [True]
+    model, full = report.subjects
+    assert (model.precision, full.precision) == ("int8", "float32")
+    assert model.size.partitions == full.size.partitions == 1
+    assert model.size.macs == full.size.macs == pytest.approx(440.7e6, rel=1e-3)
+    assert model.size.cold_start is not None
+    for subject in (model, full):
+        [timed] = subject.latency
+        assert timed.inference.runs == 4
+        assert timed.total is not None
+        assert timed.preprocessing is not None
+        assert timed.total.median > timed.preprocessing.median
+        assert subject.accuracy is not None
+        assert subject.accuracy.recorded
+    assert [roof.model for roof in report.roofs] == ["edge", "edge-float32"]
+    file = tmp_path / "benchmark.json"
+    results.write(report, file)
+    assert results.read(file) == report
+
+
+def test_labelled_images_are_asked_about(ham10000: Path) -> None:
+    plan = replace(BARE, data=(ham10000,), split="all", runs=1)
+    report = benchmark(plan, _silent, lambda report: None)
+    model = report.subjects[0]
+    assert model.accuracy is not None
+    assert not model.accuracy.recorded
+    assert model.accuracy.images == 147
+    [change] = report.changes
+    assert (change.model, change.against, change.images) == ("edge", "edge-float32", 147)
+    assert change.agreement > 0.9
+    assert change.attention_correlation is not None
+    assert change.attention_correlation > 0.95
+    assert 0 <= change.mcnemar <= 1
+    # Drawn pictures are all of one class to it, so that its balanced accuracy has no interval.
+    low, high = model.accuracy.intervals["melanoma_auroc"]
+    value = model.accuracy.metrics["melanoma_auroc"]
+    assert value is not None
+    assert low <= value <= high
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.tflite"], "missing.tflite"),
+        (["--threads", "0"], "--threads"),
+        (["--threads", "two"], "--threads"),
+        (["--runs", "0"], "--runs"),
+        (["--baseline", "b9"], "b9: neither a run folder nor a recipe"),
+        (["--data", "."], ""),
+        (["--compare", "missing.json"], "missing.json: not a benchmark's JSON"),
+        (["--ssh", "pi", "--adb", "x"], "one machine at a time"),
+        ([str(EMBEDDED), str(EMBEDDED)], "named twice"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
+    fast = ["--no-published", "--no-peers", "--runs", "1"]
+    fast += [] if "--baseline" in arguments else ["--baseline", ""]
+    done = subprocess.run(
+        [*COMMAND, *fast, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_killed_run_leaves_what_it_found_and_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [*COMMAND, "--out", str(out), "--no-peers", "--no-published", "--baseline", ""]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not (out / "benchmark.json").is_file():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    left = json.loads((out / "benchmark.json").read_text())
+    assert left["complete"] is False
+    assert left["subjects"][0]["name"] == "edge"
+    assert results.read(out / "benchmark.json").complete is False
+
+
+def test_more_threads_than_cores_are_allowed_and_noted() -> None:
+    plan = replace(BARE, threads=(1, 60), runs=1)
+    report = benchmark(plan, _silent, lambda report: None)
+    assert any("60 threads on" in note for note in report.notes)
+
+
+def test_a_report_of_another_schema_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    file.write_text('{"schema": 99}')
+    with pytest.raises(UsageError, match="schema 99"):
+        results.read(file)
+    file.write_text('{"schema": 1, "machine": 3}')
+    with pytest.raises(UsageError, match="damaged"):
+        results.read(file)
