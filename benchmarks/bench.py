@@ -42,7 +42,7 @@ class Plan:
     split: str = "test"
     baseline: str = DEFAULT_BASELINE
     threads: tuple[int, ...] = (1, 2)
-    runs: int = 100
+    runs: int = 200
     peers: bool = True
     published: bool = True
     seed: int = 1

@@ -15,11 +15,9 @@ from skinedge.train.batches import normalise
 from skinedge.train.recipes import RECIPES
 from skinedge.train.runs import Run, load
 from skinedge.train.zoo.build import build
-from skinedge.train.zoo.cost import multiply_accumulates, parameters
+from skinedge.train.zoo.cost import BYTES_PER_WEIGHT, multiply_accumulates, parameters
 
 __all__ = ["BYTES_PER_WEIGHT", "KerasModel", "accelerator", "open_model"]
-
-BYTES_PER_WEIGHT = 4
 
 
 def accelerator() -> str:
@@ -48,17 +46,18 @@ def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
     if backend == "jax":
         import jax
 
-        state = (
-            [v.value for v in model.trainable_variables],
-            [v.value for v in model.non_trainable_variables],
-        )
+        def state() -> Any:  # Keras' own calls may give a value's memory away
+            return tuple(
+                [variable.value for variable in variables]
+                for variables in (model.trainable_variables, model.non_trainable_variables)
+            )
 
         @jax.jit
         def jitted(state: Any, pixels: Any) -> Any:
             outputs, _ = model.stateless_call(*state, pixels, training=False)
             return outputs
 
-        return lambda pixels: [np.asarray(o) for o in _listed(jitted(state, pixels))]
+        return lambda pixels: [np.asarray(o) for o in _listed(jitted(state(), pixels))]
     if backend == "torch":
         import torch
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from skinedge.benchmarks.command import as_command
+from skinedge.benchmarks.timing import interleaved, spread
 from skinedge.runtime import Network
 
 __all__ = ["Latency", "measure"]
@@ -49,13 +50,8 @@ def measure(paths: list[Path], threads: int, runs: int, warm_up: int = 20) -> li
     networks = [Network(path.read_bytes(), str(path), threads) for path in paths]
     rng = np.random.default_rng(0)
     inputs = [rng.integers(0, 256, (n.height, n.width, 3), np.uint8) for n in networks]
-    times = np.empty((runs, len(networks)))
-    for run in range(-warm_up, runs):
-        for index, (network, pixels) in enumerate(zip(networks, inputs, strict=True)):
-            start = time.perf_counter()
-            network.run(pixels)
-            if run >= 0:
-                times[run, index] = 1e3 * (time.perf_counter() - start)
+    calls = [partial(n.run, pixels) for n, pixels in zip(networks, inputs, strict=True)]
+    times = map(spread, interleaved(calls, [runs] * len(calls), warm_up))
     return [
         Latency(
             str(path),
@@ -63,9 +59,11 @@ def measure(paths: list[Path], threads: int, runs: int, warm_up: int = 20) -> li
             threads,
             network.delegate_partitions(),
             runs,
-            *(float(np.percentile(times[:, index], q)) for q in (50, 5, 95)),
+            found.median,
+            found.p5,
+            found.p95,
         )
-        for index, (path, network) in enumerate(zip(paths, networks, strict=True))
+        for path, network, found in zip(paths, networks, times, strict=True)
     ]
 
 

@@ -21,11 +21,11 @@ from skinedge.errors import RunError
 from skinedge.model_file import read_model
 from skinedge.train.recipes import RECIPES
 from skinedge.train.runs import Run
+from skinedge.train.zoo.cost import BYTES_PER_WEIGHT
 
 __all__ = ["Entry", "ledger", "markdown"]
 
 PUBLISHED = ("soft-attention-irv2", "cbam-b3")
-BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True)

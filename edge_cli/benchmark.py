@@ -106,7 +106,7 @@ def benchmark(
         ),
     ] = "melanoma-b3",
     threads: Annotated[str, typer.Option(help="Interpreter threads, each in turn.")] = "1,2",
-    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at most.")] = 100,
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each model, at most.")] = 200,
     peers: Annotated[
         bool, typer.Option("--peers/--no-peers", help="Time other runtimes that are installed.")
     ] = True,

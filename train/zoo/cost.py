@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["multiply_accumulates", "parameters"]
+__all__ = ["BYTES_PER_WEIGHT", "multiply_accumulates", "parameters"]
+
+BYTES_PER_WEIGHT = 4  # float32
 
 
 def parameters(model: Any) -> int:

@@ -1,0 +1,52 @@
+"""The full-precision baseline answers as its Keras model does, on each backend that is here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+# In a process of its own: a backend is chosen once.
+SCRIPT = """
+import numpy as np
+from small import SIZE, small
+from skinedge.benchmarks.keras_model import KerasModel, accelerator
+from skinedge.train.batches import normalise
+
+model = small()
+baseline = KerasModel("small", model, trained=False)
+pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+expected = model.predict(normalise(pixels[np.newaxis]), verbose=0)
+for one, other in zip(baseline.run(pixels), expected, strict=True):
+    np.testing.assert_allclose(one, other[0], atol=1e-4)
+assert baseline.compile > 0
+assert (baseline.height, baseline.width) == (SIZE, SIZE)
+assert accelerator() == ""
+found = baseline.throughput((1, 4), seconds=5)
+assert list(found) == ["1", "4"]
+assert min(found.values()) > 0
+print(baseline.runtime)
+"""
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
+def test_a_backend_answers_as_keras_does(backend: str) -> None:
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    paths = [TESTS, TESTS / "compress", TESTS.parent / "tools"]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[-1] == backend
