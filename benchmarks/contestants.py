@@ -108,7 +108,10 @@ def _check_baseline(bench: Bench) -> None:
     baseline = bench.plan.baseline
     if not baseline or Path(baseline).is_dir():
         return
-    recipes = importlib.import_module("skinedge.train.recipes").RECIPES
+    try:
+        recipes = importlib.import_module("skinedge.train.recipes").RECIPES
+    except ModuleNotFoundError:  # a board's install; `keras_models` will say what is missing
+        return
     if baseline not in recipes:
         raise UsageError(
             f"{baseline}: neither a run folder nor a recipe; skinedge recipes lists recipes"
