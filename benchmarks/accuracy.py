@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 from scipy.stats import binomtest
 
-from skinedge.classifier import Classifier
 from skinedge.compress.fidelity import fidelity
-from skinedge.errors import DatasetError
 from skinedge.train.answers import Answers
-from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.evaluate import ask, report
 from skinedge.train.intervals import Bootstrap, intervals, paired_differences
 
 from .results import Accuracy, Change
 
-__all__ = ["METRICS", "accuracy", "answers", "change"]
+__all__ = ["METRICS", "Bootstrap", "accuracy", "ask", "change"]
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_auroc", "melanoma_auroc")
-
-
-def answers(classifier: Classifier, images: LabelledImages, advance: Callable[[int], None]) -> Any:
-    """What a model file says of every image.
-
-    Raises:
-        DatasetError: an image cannot be read, or the set has a class the model lacks.
-    """
-    said = ask(classifier, images, advance)
-    if said.unreadable:
-        raise DatasetError(f"{len(said.unreadable)} unreadable images: {said.unreadable[0]}")
-    return said
 
 
 def _known(value: float) -> float | None:

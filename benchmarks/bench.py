@@ -13,9 +13,7 @@ from skinedge.runtime import Network
 from .machine import Watch
 from .results import Change, Roof, Subject
 
-__all__ = ["DEFAULT_BASELINE", "Bench", "Model", "Plan", "Progress"]
-
-DEFAULT_BASELINE = "melanoma-b3"
+__all__ = ["Bench", "Model", "Plan", "Progress"]
 
 Progress = Callable[[str, int], Callable[[int], None]]
 
@@ -40,7 +38,7 @@ class Plan:
     models: tuple[Path, ...] = ()
     data: tuple[Path, ...] = ()
     split: str = "test"
-    baseline: str = DEFAULT_BASELINE
+    baseline: str = ""
     threads: tuple[int, ...] = (1, 2)
     runs: int = 200
     peers: bool = True
@@ -91,6 +89,11 @@ class Bench:
 
     def change(self, name: str, **found: Any) -> None:
         self.subjects[name] = replace(self.subjects[name], **found)
+
+    def first_in_both_precisions(self) -> list[Model]:
+        """The first model, and its float32 form where there is one."""
+        names = {self.models[0].name, f"{self.models[0].name}-float32"}
+        return [model for model in self.models if model.name in names]
 
     @property
     def most_threads(self) -> int:

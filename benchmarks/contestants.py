@@ -6,8 +6,8 @@ Each function is a step of `suite.benchmark`: it adds subjects to the bench.
 from __future__ import annotations
 
 import importlib
+import tempfile
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from skinedge.runtime import Network
 
 from . import graph
 from .bench import Bench, Model
+from .machine import version_of
 from .process import cold_starts
 from .results import Accuracy, Size, Subject
 from .savings import ISIC_2020_WINNER
@@ -63,9 +64,9 @@ def _load(bench: Bench, name: str, file: ModelFile, source: str) -> None:
         Subject(
             name=name,
             source=source,
-            runtime=f"LiteRT {version('ai-edge-litert')}"
+            runtime=f"LiteRT {version_of('ai-edge-litert')}".strip()
             if litert
-            else f"{first.runtime} {version(first.runtime)}",
+            else f"{first.runtime} {version_of(first.runtime)}",
             device="cpu",
             precision=precision_of(file),
             weights="trained" if file.card else "unknown",
@@ -131,13 +132,15 @@ def opened(path: Path) -> ModelFile:
 
 def processes(bench: Bench) -> None:
     """A process for each file, from nothing to its first answer."""
-    paths = [Path(bench.subjects[model.name].source) for model in bench.models]
     bench.progress("cold start of a process for each model", 0)
-    for model, (cold, peak) in zip(
-        bench.models, cold_starts(paths, bench.most_threads, COLD_RUNS), strict=True
-    ):
-        size = bench.subjects[model.name].size
-        bench.change(model.name, size=replace(size, cold_start=cold, peak_memory=peak))
+    _weigh(bench, {m.name: Path(bench.subjects[m.name].source) for m in bench.models})
+
+
+def _weigh(bench: Bench, paths: dict[str, Path]) -> None:
+    found = cold_starts(list(paths.values()), bench.most_threads, COLD_RUNS)
+    for name, (cold, peak) in zip(paths, found, strict=True):
+        size = bench.subjects[name].size
+        bench.change(name, size=replace(size, cold_start=cold, peak_memory=peak))
 
 
 def _station(bench: Bench, module: str, left_out: str) -> Any:
@@ -160,6 +163,7 @@ def own_float(bench: Bench) -> None:
         return
     bench.progress("the same networks in float32", 0)
     restoring = _station(bench, "skinedge.compress.restore", "no float32 form of the models")
+    forms = {}
     for model in wanted if restoring else ():
         name = f"{model.name}-float32"
         if name in bench.subjects:  # given as a file of its own
@@ -172,46 +176,46 @@ def own_float(bench: Bench) -> None:
         source = bench.subjects[model.name].source
         _load(bench, name, form, f"restored from {source}")
         bench.models[-1].images = model.images
+        forms[name] = form
+        bench.notes.append(
+            f"{name} computes in float32 with the weights of {model.name}, rounded as they are "
+            "there: beside it, only quantized activations show. Accuracy recorded for it is that "
+            "of the network before rounding."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / f"{n}.tflite" for n, name in enumerate(forms)}
+        for name, path in paths.items():
+            path.write_bytes(forms[name].content)
+        if paths:
+            _weigh(bench, paths)
 
 
 def keras_models(bench: Bench) -> None:
-    """The baseline, and the published networks with random weights."""
+    """The baseline, the published networks with random weights, the first model's own in Keras."""
     plan = bench.plan
-    names = dict.fromkeys([plan.baseline, *(PUBLISHED if plan.published else ())])
-    wanted = [name for name in names if name]
-    if not wanted:
+    wanted = list(dict.fromkeys([plan.baseline, *(PUBLISHED if plan.published else ())]))
+    if not any(wanted):
         return
     keras_model = _station(bench, "skinedge.benchmarks.keras_model", "no full-precision baseline")
     if keras_model is None:
         return
-    bench.gpu = keras_model.accelerator()
-    if not bench.gpu:
-        bench.notes.append("No GPU here: the full-precision baseline ran on the processor.")
-    for source in wanted:
+    for source in filter(None, wanted):
         bench.progress(f"Keras: build and compile {source}", 0)
-        model = keras_model.open_model(source)
-        base = source == plan.baseline
+        role = "baseline" if source == plan.baseline else "published"
         name = f"{Path(source).name} (Keras)"
-        bench.keras[name] = model
-        bench.add(
-            Subject(
-                name=name,
-                source=source,
-                runtime=model.runtime,
-                device="gpu" if bench.gpu else "cpu",
-                precision="float32",
-                weights="trained" if model.trained else "random",
-                role="baseline" if base else "published",
-                input=model.height,
-                size=Size(
-                    file=keras_model.BYTES_PER_WEIGHT * model.parameters,
-                    parameters=model.parameters,
-                    macs=model.macs,
-                ),
-                compile=model.compile,
-                batches=model.throughput(BATCHES, BATCH_SECONDS) if base else {},
-            )
-        )
+        if name in bench.subjects:
+            name = f"{source} (Keras)"
+        _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
+    first = bench.models[0]
+    if plan.peers and f"{first.name}-float32" in bench.subjects and first.file.card:
+        restored = _station(bench, "skinedge.compress.restore", "").restored(first.file)
+        source = bench.subjects[f"{first.name}-float32"].source
+        own = keras_model.KerasModel(source, restored, trained=True)
+        _add_keras(bench, f"{first.name}-float32 in Keras", "peer", own)
+    gpus = {model.accelerator for model in bench.keras.values()} - {""}
+    bench.gpu = ", ".join(sorted(gpus))
+    if not gpus:
+        bench.notes.append("No GPU here: Keras computed on the processor, on all its cores.")
     if plan.published:
         bench.add(
             Subject(
@@ -220,7 +224,7 @@ def keras_models(bench: Bench) -> None:
                 runtime="",
                 device="",
                 precision="float32",
-                weights="random",
+                weights="",
                 role="published",
                 input=0,
                 size=Size(
@@ -231,13 +235,36 @@ def keras_models(bench: Bench) -> None:
         )
 
 
+def _add_keras(bench: Bench, name: str, role: str, model: Any) -> None:
+    bench.keras[name] = model
+    bench.add(
+        Subject(
+            name=name,
+            source=model.source,
+            runtime=model.runtime,
+            device="gpu" if model.accelerator else "cpu",
+            precision="float32",
+            weights="trained" if model.trained else "random",
+            role=role,
+            input=model.height,
+            size=Size(
+                file=model.weight_bytes,
+                parameters=model.parameters,
+                macs=model.macs,
+            ),
+            compile=model.compile,
+            batches=model.throughput(BATCHES, BATCH_SECONDS) if role == "baseline" else {},
+        )
+    )
+
+
 def other_runtimes(bench: Bench) -> None:
-    """Other runtimes with the same weights; one that answers otherwise is not timed."""
+    """Other runtimes with the same weights; one that answers otherwise is not compared."""
     if not bench.plan.peers:
         return
     peers = _station(bench, "skinedge.benchmarks.peers", "no other runtimes")
     if peers is None:
         return
     bench.progress("other runtimes: load and compare", 0)
-    for model in bench.models[:2]:
+    for model in bench.first_in_both_precisions():
         peers.add_to(bench, model)

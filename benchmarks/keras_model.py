@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from skinedge.train.batches import normalise
 from skinedge.train.recipes import RECIPES
@@ -17,27 +18,34 @@ from skinedge.train.runs import Run, load
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.cost import BYTES_PER_WEIGHT, multiply_accumulates, parameters
 
-__all__ = ["BYTES_PER_WEIGHT", "KerasModel", "accelerator", "open_model"]
+from .machine import version_of
+
+__all__ = ["BYTES_PER_WEIGHT", "KerasModel", "open_model"]
 
 
-def accelerator() -> str:
-    """Name of the first GPU or TPU that Keras' backend sees; empty for none."""
+def _device(model: Any) -> str:
+    """Name of the accelerator that holds a model's weights; empty for the processor.
+
+    That there is a GPU does not say that it computes: each backend has switches of its own.
+    """
+    value = model.variables[0].value
     backend = keras.backend.backend()
     if backend == "jax":
-        import jax
-
-        device = jax.devices()[0]
+        [device] = list(value.devices())[:1]
         return "" if device.platform == "cpu" else str(device.device_kind)
     if backend == "torch":
         import torch
 
-        return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else ""
+        kind = value.device.type
+        if kind == "cuda":
+            return str(torch.cuda.get_device_name(value.device))
+        return "" if kind == "cpu" else str(kind)
     import tensorflow as tf
 
-    found = tf.config.list_physical_devices("GPU")
-    if not found:
+    if ":GPU:" not in value.device:
         return ""
-    return str(tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU"))
+    found = tf.config.list_physical_devices("GPU")[0]
+    return str(tf.config.experimental.get_device_details(found).get("device_name", "GPU"))
 
 
 def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -46,18 +54,18 @@ def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
     if backend == "jax":
         import jax
 
-        def state() -> Any:  # Keras' own calls may give a value's memory away
-            return tuple(
-                [variable.value for variable in variables]
-                for variables in (model.trainable_variables, model.non_trainable_variables)
-            )
+        # Copies: Keras' own calls may give the memory of its variables away.
+        state = tuple(
+            [jax.numpy.array(variable.value, copy=True) for variable in variables]
+            for variables in (model.trainable_variables, model.non_trainable_variables)
+        )
 
         @jax.jit
         def jitted(state: Any, pixels: Any) -> Any:
             outputs, _ = model.stateless_call(*state, pixels, training=False)
             return outputs
 
-        return lambda pixels: [np.asarray(o) for o in _listed(jitted(state(), pixels))]
+        return lambda pixels: [np.asarray(o) for o in _listed(jitted(state, pixels))]
     if backend == "torch":
         import torch
 
@@ -86,35 +94,45 @@ class KerasModel:
         source: run folder or recipe.
         model: the Keras model.
         trained: False where its weights are random.
+        accelerator: name of the GPU or TPU that computes; empty for the processor.
         compile: ms of the first call at batch 1, which compiles.
     """
 
     source: str
     model: Any
     trained: bool
+    accelerator: str = field(init=False)
     compile: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.height, self.width = (int(side) for side in self.model.inputs[0].shape[1:3])
+        self.accelerator = _device(self.model)
         self._function = _compiled(self.model)
         self.compile = self._timed(1)
 
     @property
     def runtime(self) -> str:
         """Keras and what computes for it."""
-        return f"Keras {keras.__version__}, {keras.backend.backend()}"
+        backend = keras.backend.backend()
+        return f"Keras {keras.__version__}, {backend} {version_of(backend)}"
 
     @property
     def parameters(self) -> int:
         return parameters(self.model)
 
     @property
+    def weight_bytes(self) -> int:
+        """Of its float32 weights alone, which no file is smaller than."""
+        return BYTES_PER_WEIGHT * self.parameters
+
+    @property
     def macs(self) -> int:
         return multiply_accumulates(self.model)
 
     def run(self, pixels: np.ndarray) -> list[np.ndarray]:
-        """uint8 `[H, W, 3]` to logits and map, float32, on the processor again."""
-        return [output[0] for output in self._function(normalise(pixels[np.newaxis]))]
+        """uint8 `[H, W, 3]` to probabilities and map, float32, on the processor again."""
+        logits, *maps = (output[0] for output in self._function(normalise(pixels[np.newaxis])))
+        return [softmax(logits), *maps]
 
     def _timed(self, batch: int) -> float:
         pixels = np.zeros((batch, self.height, self.width, 3), np.float32)
@@ -137,7 +155,8 @@ class KerasModel:
                 self._timed(batch)
                 best = float(np.median([self._timed(batch) for _ in range(rounds)]))
             except Exception as error:  # each backend has its own for memory that is not there
-                if "memory" not in str(error).lower():
+                said = f"{type(error).__name__} {error}".lower()
+                if not any(word in said for word in ("memory", "oom", "exhausted")):
                     raise
                 break
             per_image = best / batch
@@ -145,7 +164,7 @@ class KerasModel:
         return found
 
 
-def open_model(source: str) -> KerasModel:
+def open_model(source: str, seed: int) -> KerasModel:
     """A run folder's model, or a recipe's network with random weights, at its last input size.
 
     Raises:
@@ -154,5 +173,5 @@ def open_model(source: str) -> KerasModel:
     if Path(source).is_dir():
         return KerasModel(source, load(Run(source)), trained=True)
     recipe = RECIPES[source]
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(seed)
     return KerasModel(source, build(recipe.spec_at(recipe.stages[-1]), keras), trained=False)

@@ -51,7 +51,7 @@ def measure(paths: list[Path], threads: int, runs: int, warm_up: int = 20) -> li
     rng = np.random.default_rng(0)
     inputs = [rng.integers(0, 256, (n.height, n.width, 3), np.uint8) for n in networks]
     calls = [partial(n.run, pixels) for n, pixels in zip(networks, inputs, strict=True)]
-    times = map(spread, interleaved(calls, [runs] * len(calls), warm_up))
+    timed = interleaved(calls, [runs] * len(calls), warm_up)
     return [
         Latency(
             str(path),
@@ -63,7 +63,9 @@ def measure(paths: list[Path], threads: int, runs: int, warm_up: int = 20) -> li
             found.p5,
             found.p95,
         )
-        for path, network, found in zip(paths, networks, times, strict=True)
+        for path, network, found in zip(
+            paths, networks, (spread(each.ms) for each in timed), strict=True
+        )
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .results import Machine
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "version_of"]
 
 PACKAGES = (
     "skinedge",
@@ -59,14 +59,16 @@ def _memory() -> int | None:
         return None
 
 
+def version_of(package: str) -> str:
+    """An installed package's version; empty where it came under another name, as nightlies do."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
 def _packages() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {name: found for name in PACKAGES if (found := version_of(name))}
 
 
 def _temperature() -> float | None:

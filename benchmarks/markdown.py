@@ -17,7 +17,7 @@ from .words import Table, about, headlines, numeric
 
 __all__ = ["markdown"]
 
-LEFT_OUT = ("subjects", "roofline")
+LEFT_OUT = ("roofline",)
 
 
 def _escaped(text: str) -> str:

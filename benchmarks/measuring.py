@@ -9,9 +9,8 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from skinedge.classifier import Classifier
 from skinedge.errors import DatasetError
@@ -19,13 +18,15 @@ from skinedge.image import to_input
 
 from .bench import Bench
 from .pictures import jpeg, pictures
-from .results import Latency, Spread
+from .results import Latency
 from .timing import interleaved, spread
 
 __all__ = ["accuracy", "inference", "roofs", "stages"]
 
 # A network of 200 ms is timed less often than one of 2: its median is as steady.
 SECONDS, LEAST_RUNS = 3.0, 10
+# For throughput: images one after the other, so many times.
+STREAM_IMAGES, STREAMS = 30, 3
 
 
 def _runs(call: Callable[[], object], most: int) -> int:
@@ -50,56 +51,52 @@ def inference(bench: Bench) -> None:
     for model in bench.models:
         for threads, network in model.networks.items():
             enter(model.name, threads, network)
+    cores = bench.watch.machine().cores
     for name, model in bench.keras.items():
-        enter(name, 0 if bench.gpu else bench.watch.machine().cores, model)
+        enter(name, 0 if model.accelerator else cores, model)
     for name, peer in bench.peers.items():
         enter(name, min(bench.plan.threads), peer)
-    runs = [min(bench.plan.runs, _runs(call, bench.plan.runs)) for call in calls]
+    runs = [_runs(call, bench.plan.runs) for call in calls]
     advance = bench.progress("time inference, all in turn", sum(runs))
-    for (name, threads), times in zip(
-        keys, interleaved(calls, runs, min(5, bench.plan.runs), advance), strict=True
-    ):
-        inference = spread(times)
-        timed = Latency(threads, inference, throughput=1e3 / inference.median)
-        bench.change(name, latency=(*bench.subjects[name].latency, timed))
+    found = interleaved(calls, runs, min(5, bench.plan.runs), advance)
+    for (name, threads), timed in zip(keys, found, strict=True):
+        latency = Latency(threads, spread(timed.ms))
+        bench.change(name, latency=(*bench.subjects[name].latency, latency))
 
 
 def stages(bench: Bench) -> None:
     """What comes before the network and after it: an image file in memory to a prediction."""
     content = jpeg(pictures(1, bench.plan.seed)[0])
-    found: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    keys, calls = [], []
-
-    def enter(name: str, threads: int, classifier: Classifier) -> None:
-        stages = found.setdefault((name, threads), [])
-
-        def predict() -> None:
-            timings = classifier.predict(content).timings
-            stages.append((timings.preprocess_ms, timings.postprocess_ms))
-
-        keys.append((name, threads))
-        calls.append(predict)
-
-    for model in bench.models:
-        for threads, network in model.networks.items() if model.file.card else ():
-            enter(model.name, threads, Classifier(model.file, network))
+    classifiers = {
+        (model.name, threads): Classifier(model.file, network)
+        for model in bench.models
+        if model.file.card
+        for threads, network in model.networks.items()
+    }
+    calls = [partial(classifier.predict, content) for classifier in classifiers.values()]
     runs = [_runs(call, bench.plan.runs) for call in calls]
     advance = bench.progress("time whole predictions, all in turn", sum(runs))
-    for key, times in zip(keys, interleaved(calls, runs, advance=advance), strict=True):
-        before, after = (spread(column) for column in np.array(found[key][-len(times) :]).T)
-        _set_stages(bench, *key, before, after, spread(times))
+    found = interleaved(calls, runs, advance=advance)
+    streams = [partial(_stream, classifier, content) for classifier in classifiers.values()]
+    streamed = interleaved(streams, [STREAMS] * len(streams), warm_up=0)
+    for (name, threads), timed, stream in zip(classifiers, found, streamed, strict=True):
+        timings = [prediction.timings for prediction in timed.returned]
+        changed = {
+            "preprocessing": spread([t.preprocess_ms for t in timings]),
+            "postprocessing": spread([t.postprocess_ms for t in timings]),
+            "total": spread(timed.ms),
+            "throughput": 1e3 * STREAM_IMAGES / spread(stream.ms).median,
+        }
+        latency = tuple(
+            replace(one, **changed) if one.threads == threads else one
+            for one in bench.subjects[name].latency
+        )
+        bench.change(name, latency=latency)
 
 
-def _set_stages(
-    bench: Bench, name: str, threads: int, before: Spread, after: Spread, total: Spread
-) -> None:
-    latency = tuple(
-        replace(timed, preprocessing=before, postprocessing=after, total=total)
-        if timed.threads == threads
-        else timed
-        for timed in bench.subjects[name].latency
-    )
-    bench.change(name, latency=latency)
+def _stream(classifier: Classifier, content: bytes) -> None:
+    for _ in classifier.predict_many([content] * STREAM_IMAGES):
+        pass
 
 
 def accuracy(bench: Bench) -> None:
@@ -120,9 +117,15 @@ def accuracy(bench: Bench) -> None:
         name = model.images.name
         advance = bench.progress(f"{model.name}: ask about {name}", len(model.images.images))
         classifier = Classifier(model.file, model.networks[bench.most_threads])
-        said[model.name] = measuring.answers(classifier, model.images, advance)
-        found = measuring.accuracy(said[model.name], name, plan.split, bootstrap)
-        bench.change(model.name, accuracy=found)
+        said[model.name] = measuring.ask(classifier, model.images, advance)
+        for unreadable in said[model.name].unreadable:
+            note = f"left out, {unreadable}"
+            bench.notes += [note] if note not in bench.notes else []
+    said.update(_asked_keras(bench))
+    datasets = dict.fromkeys(said, next((m.images.name for m in bench.models if m.images), ""))
+    for name, answers in said.items():
+        found = measuring.accuracy(answers, datasets[name], plan.split, bootstrap)
+        bench.change(name, accuracy=found)
     first, *others = said or [""]
     for other in others:
         bench.progress(f"compare {first} with {other}", 0)
@@ -134,9 +137,33 @@ def accuracy(bench: Bench) -> None:
         bench.changes.append(compared)
 
 
+def _asked_keras(bench: Bench) -> dict[str, Any]:
+    """What a trained baseline says of the first model's images, if those were its test too."""
+    trained = {name: model for name, model in bench.keras.items() if model.trained}
+    first = bench.models[0]
+    if first.images is None or first.file.card is None:
+        return {}
+    runs = importlib.import_module("skinedge.train.runs")
+    said = {}
+    for name, model in trained.items():
+        if bench.subjects[name].role != "baseline":
+            continue
+        described = runs.Run(model.source).describe()
+        same = described.get("split_sha256") == first.file.card["training"]["split_sha256"]
+        if bench.plan.split != "all" and not same:
+            bench.notes.append(f"no accuracy of {name}: it was trained on another split")
+            continue
+        bench.progress(f"{name}: ask about {first.images.name}", 0)
+        said[name] = runs.ask_keras(model.model, first.images)
+    return said
+
+
 def roofs(bench: Bench) -> None:
     """Where the time goes, for the first model and its float32 form."""
     profiling = importlib.import_module("skinedge.benchmarks.profile")
-    for model in bench.models[:2]:
+    for model in bench.first_in_both_precisions():
+        if not bench.subjects[model.name].runtime.startswith("LiteRT"):
+            bench.notes.append(f"no profile of {model.name}: only LiteRT can be looked into")
+            continue
         bench.progress(f"{model.name}: where the time goes", 0)
         bench.roofs.append(profiling.roof(model.name, model.content))

@@ -14,7 +14,6 @@ import importlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +25,7 @@ from skinedge.errors import ModelFileError
 from skinedge.image import to_input
 
 from .bench import Bench, Model
+from .machine import version_of
 from .pictures import pictures
 from .results import Size, Subject
 
@@ -285,7 +285,7 @@ def add_to(bench: Bench, model: Model) -> None:
             Subject(
                 name=name,
                 source=described.source,
-                runtime=f"{peer.name} {version(peer.package)}",
+                runtime=f"{peer.name} {version_of(peer.package)}".strip(),
                 device="cpu",
                 precision=described.precision,
                 weights=described.weights,

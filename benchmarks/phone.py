@@ -83,7 +83,7 @@ def over_adb(
                 )
                 inference, partitions, noted = _timings(said)
                 notes |= dict.fromkeys(noted)
-                timed.append(Latency(count, inference, throughput=1e3 / inference.median))
+                timed.append(Latency(count, inference))
             size = replace(subjects[index].size, partitions=partitions)
             subjects[index] = replace(subjects[index], latency=tuple(timed), size=size)
     finally:

@@ -30,7 +30,7 @@ from .drawing import (
 )
 from .results import Latency, Report, Subject
 from .roofline import roofline
-from .words import accuracy_of, figure, known, megabytes, percent, reference
+from .words import accuracy_of, figure, known, megabytes, origin, percent, reference
 from .words import threads as in_words
 
 __all__ = ["figures", "pareto", "roofline", "threads", "waterfall"]
@@ -64,6 +64,7 @@ class _Point:
     accuracy: float | None = None
     interval: tuple[float, float] | None = None
     set: tuple[str, str, int] | None = None
+    origin: str = ""
 
 
 def _point(subject: Subject, time: Latency, most: int, largest: int) -> _Point:
@@ -76,7 +77,7 @@ def _point(subject: Subject, time: Latency, most: int, largest: int) -> _Point:
         return _Point(text, subject.role, time, area)
     judged = (found.dataset, found.split, found.images)
     interval = found.intervals.get("balanced_accuracy")
-    return _Point(text, subject.role, time, area, value, interval, judged)
+    return _Point(text, subject.role, time, area, value, interval, judged, origin(found))
 
 
 def _draw(axes: Axes, point: _Point, y: float, filled: bool = True) -> Mark:
@@ -164,8 +165,9 @@ def pareto(report: Report) -> bytes | None:
     for axes, drawn in marks:
         label(axes, drawn)
     if judged and (images := judged[0].set):
-        title = "accuracy on {}, {}, {} images; dashed: nothing is both faster and better"
-        column[0].set_title(title.format(*images), fontsize=9, loc="left")
+        said = " and ".join(dict.fromkeys(p.origin for p in judged))
+        title = "accuracy on {}, {}, {} images, {}; dashed: nothing is both faster and better"
+        column[0].set_title(title.format(*images, said), fontsize=9, loc="left")
     return png(drawing)
 
 

@@ -23,11 +23,15 @@ __all__ = ["cold_starts"]
 _ONCE = """
 import sys
 import numpy as np
-from skinedge.model_file import read_model
+from skinedge.classifier import Classifier
+from skinedge.errors import ModelFileError
 from skinedge.runtime import Network
-content = open(sys.argv[1], "rb").read()
-network = Network(content, sys.argv[1], int(sys.argv[2]))
-network.run(np.zeros((network.height, network.width, 3), np.uint8))
+path, threads = sys.argv[1], int(sys.argv[2])
+try:
+    Classifier.load(path, threads=threads).predict(np.zeros((450, 600, 3), np.uint8))
+except ModelFileError:  # without a card
+    network = Network(open(path, "rb").read(), path, threads)
+    network.run(np.zeros((network.height, network.width, 3), np.uint8))
 try:
     status = open("/proc/self/status").read()
     print(status.partition("VmHWM:")[2].split()[0])
@@ -68,5 +72,5 @@ def cold_starts(paths: Sequence[Path], threads: int, runs: int) -> list[tuple[Sp
     found = []
     for costs in zip(*rounds, strict=True):
         times, peaks = np.array(costs).T
-        found.append((spread(times), int(np.median(peaks))))
+        found.append((spread(list(times)), int(np.median(peaks))))
     return found

@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ai_edge_litert.tools.flatbuffer_utils import convert_object_to_bytearray
 from skinedge.benchmarks import graph, kernel, xnnpack
 from skinedge.benchmarks.results import Operator, Roof
 
-__all__ = ["accounted", "alone", "assign", "cut", "roof", "slowest"]
+__all__ = ["alone", "assign", "cut", "roof"]
 
 WARM_UP = 5
 
@@ -221,6 +222,10 @@ def _times(
     return alone(content, threads, runs)
 
 
+# One figure for a report's two roofs: it varies more than they do.
+_bandwidth = cache(kernel.bytes_per_second)
+
+
 def roof(model_name: str, content: bytes, threads: int = 1, runs: int = 50) -> Roof:
     """What this processor could do with a model, and what it does.
 
@@ -232,9 +237,11 @@ def roof(model_name: str, content: bytes, threads: int = 1, runs: int = 50) -> R
             hits both.
 
     Returns:
-        Operators with `ms` from inside the delegate, or from `alone` where LiteRT cannot tell;
-        `accounted` says how well they add up. `share` is the sum of bounds over the median time
-        of the whole model in `Interpreter`.
+        Operators with `ms` from inside the delegate, or from `alone` where LiteRT cannot tell.
+        `accounted` is their sum over the median time of the whole model in `Interpreter`: far
+        below 1 on a busy machine, whose other programs interrupt most runs of the model but each
+        operator in few. `share` is the sum of bounds over that time, no bound above its
+        operator's own time: what is in the caches need not come from memory.
 
     Raises:
         ModelFileError: the bytes are no TFLite model.
@@ -242,7 +249,7 @@ def roof(model_name: str, content: bytes, threads: int = 1, runs: int = 50) -> R
     operators, precision = graph.operators(content), graph.precision(content)
     invoke = _ready(content, threads)
     macs_per_second = kernel.macs_per_second(precision, threads)
-    bytes_per_second = kernel.bytes_per_second(threads)
+    bytes_per_second = _bandwidth(threads)
     half = max(1, runs // 2)
     before = _medians([invoke], half)
     times = _times(content, operators, threads, runs)
@@ -261,22 +268,9 @@ def roof(model_name: str, content: bytes, threads: int = 1, runs: int = 50) -> R
             replace(operator, ms=ms, bound=bound)
             for operator, ms, bound in zip(operators, times, bounds, strict=True)
         ),
-        share=sum(bounds) / whole,
+        share=sum(
+            bound if ms is None else min(bound, ms) for bound, ms in zip(bounds, times, strict=True)
+        )
+        / whole,
+        accounted=sum(ms or 0.0 for ms in times) / whole,
     )
-
-
-def accounted(found: Roof) -> float | None:
-    """Sum of the operators' times as a share of the whole model's; near 1 where they add up.
-
-    Far below 1 on a busy machine: other programs interrupt most runs of the model, but each
-    operator in few of them.
-    """
-    if not found.share:
-        return None
-    whole = sum(operator.bound or 0.0 for operator in found.operators) / found.share
-    return sum(operator.ms or 0.0 for operator in found.operators) / whole
-
-
-def slowest(found: Roof, count: int = 5) -> tuple[Operator, ...]:
-    """The operators that take longest, slowest first."""
-    return tuple(sorted(found.operators, key=lambda one: one.ms or 0.0, reverse=True)[:count])

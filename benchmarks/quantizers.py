@@ -65,14 +65,15 @@ class Row:
 
 
 def _answers(said: Heads, test: LabelledImages) -> Answers:
-    attention = said.attention
+    attention, probabilities = said.attention, said.probabilities.astype(np.float64)
     if attention is not None:
         side = round(attention.shape[1] ** 0.5)
         attention = attention.reshape(-1, side, side)
     return Answers(
         test.classes,
         test.labels(),
-        said.probabilities.astype(np.float64),
+        # As `Classifier` does: rounded to 1/256 each, they miss a sum of 1 by a little.
+        probabilities / probabilities.sum(axis=1, keepdims=True),
         np.array([lesion(code).malignant for code in test.classes]),
         attention,
         (),

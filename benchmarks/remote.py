@@ -118,18 +118,13 @@ echo "$mark"
 work run.py benchmark "$@" --json || exit 85
 """
 
-# Debian's typer is older than 0.15, and tflite-runtime imports under numpy 2 and breaks only when
-# it runs: neither would get far.
+# Debian's typer is older than 0.15. The benchmark reads models with LiteRT's schema: tflite-runtime
+# alone would not do.
 READY = """
 import re
 from importlib.metadata import version
-import cv2, numpy, typer
+import ai_edge_litert.interpreter, cv2, numpy, typer
 assert tuple(map(int, re.findall(r"\\d+", version("typer"))[:2])) >= (0, 15)
-try:
-    import ai_edge_litert.interpreter
-except ImportError:
-    import tflite_runtime.interpreter
-    assert numpy.__version__ < "2"
 """
 
 # A checkout installed on the host would lend the copy its own train and compress, of any version.

@@ -96,10 +96,10 @@ class Latency:
     Attributes:
         threads: the interpreter's; 0 where a GPU computes.
         inference: tensor in, tensors out.
-        preprocessing: decoded image to the input tensor; None for a network alone.
+        preprocessing: a JPEG of 600 x 450 in memory to the input tensor; None for a network alone.
         postprocessing: tensors to a prediction.
-        total: an image in memory to a prediction, timed as a whole.
-        throughput: images a second, one after the other, inference alone.
+        total: that JPEG to a prediction, timed as a whole.
+        throughput: images a second, many whole predictions one after the other.
     """
 
     threads: int
@@ -166,7 +166,8 @@ class Subject:
         runtime: what computes it, with its version.
         device: `cpu` or `gpu`.
         precision: `int8`, `float32`, ...
-        weights: `trained`, or `random` where only cost means anything.
+        weights: `trained`, `random` where only cost means anything, `unknown` where the file does
+            not say; empty where there are none here.
         role: `model`; `baseline`, the full-precision Keras model; `peer`, another runtime with the
             same weights; or `published`, another system's network.
         input: side of its square input, pixels.
@@ -230,13 +231,16 @@ class Saving:
 
     Attributes:
         model, against: names of subjects.
-        latency: by number of threads; None against networks that were not timed.
+        latency: by the model's number of threads.
+        beside: what the other computed on where that is another number of threads: `2 threads`,
+            `GPU`; empty otherwise.
         file, parameters, macs, peak_memory: see `Size`.
     """
 
     model: str
     against: str
     latency: dict[str, float] = field(default_factory=dict)
+    beside: str = ""
     file: float | None = None
     parameters: float | None = None
     macs: float | None = None
@@ -274,7 +278,8 @@ class Roof:
         macs_per_second: of that kernel.
         bytes_per_second: of a copy of memory, read and written.
         operators: of the model, in the order they run.
-        share: of the model's time that the bound accounts for, 0 to 1.
+        share: of the model's time that the bounds account for, 0 to 1.
+        accounted: the operators' own times over the model's; near 1 on an idle machine.
     """
 
     model: str
@@ -283,6 +288,7 @@ class Roof:
     bytes_per_second: float
     operators: tuple[Operator, ...]
     share: float | None = None
+    accounted: float | None = None
 
 
 @dataclass(frozen=True)
@@ -351,6 +357,10 @@ def _made(kind: Any, value: Any) -> Any:
         hints = get_type_hints(kind)
         known = {f.name for f in fields(kind)} & value.keys()
         return kind(**{name: _made(hints[name], value[name]) for name in known})
+    # null where a number belongs is one that was not finite.
+    wide = {float: (int, float, type(None))}.get(kind, kind)
+    if not isinstance(value, wide) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
     return value
 
 

@@ -19,18 +19,18 @@ def _share(own: float | None, other: float | None) -> float | None:
     return own / other if own is not None and other else None
 
 
-def _latency(model: Subject, against: Subject) -> dict[str, float]:
-    """By the model's threads. Keras computes on every core, or on a GPU, whatever they are."""
+def _latency(model: Subject, against: Subject) -> tuple[dict[str, float], str]:
+    """Shares by the model's threads, and what the other computed on if not on as many.
+
+    Keras computes on every core, or on a GPU, whatever the model's threads are.
+    """
     theirs = {timed.threads: timed.inference.median for timed in against.latency}
-    any_threads = against.role in ("baseline", "published")
-    shares = {}
-    for timed in model.latency:
-        other = theirs.get(timed.threads)
-        if other is None and any_threads and theirs:
-            (other,) = theirs.values()
-        if other is not None:
-            shares[str(timed.threads)] = timed.inference.median / other
-    return shares
+    if against.role in ("baseline", "published") and theirs:
+        [(cores, other)] = theirs.items()
+        shares = {str(t.threads): t.inference.median / other for t in model.latency}
+        return shares, "GPU" if against.device == "gpu" else f"{cores} threads"
+    same = [t for t in model.latency if t.threads in theirs]
+    return {str(t.threads): t.inference.median / theirs[t.threads] for t in same}, ""
 
 
 def savings(subjects: Sequence[Subject]) -> tuple[Saving, ...]:
@@ -40,15 +40,17 @@ def savings(subjects: Sequence[Subject]) -> tuple[Saving, ...]:
         return ()
     first = models[0]
     others = [s for s in subjects if s is not first and s.role != "peer"]
+    timed = [_latency(first, other) for other in others]
     return tuple(
         Saving(
             model=first.name,
             against=other.name,
-            latency=_latency(first, other),
+            latency=latency,
+            beside=beside,
             file=_share(first.size.file, other.size.file),
             parameters=_share(first.size.parameters, other.size.parameters),
             macs=_share(first.size.macs, other.size.macs),
             peak_memory=_share(first.size.peak_memory, other.size.peak_memory),
         )
-        for other in others
+        for other, (latency, beside) in zip(others, timed, strict=True)
     )

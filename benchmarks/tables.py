@@ -211,8 +211,9 @@ def savings(report: Report) -> Table | None:
         return f"{share:.3g}: {words(share)}" if share is not None and known(share) else DASH
 
     def row(saving: Saving) -> tuple[str, ...]:
+        beside = f" on {saving.beside}" if saving.beside else ""
         return (
-            f"{saving.model} against {saving.against}",
+            f"{saving.model} against {saving.against}{beside}",
             *(cell(saving.latency.get(key), faster) for key in keys),
             cell(saving.file, lambda s: fewer(s, "bytes")),
             cell(saving.parameters, lambda s: fewer(s, "parameters")),
@@ -259,7 +260,12 @@ def _operators(roof: Roof) -> Table | None:
         f"MACs/s, and {figure(roof.bytes_per_second / 1e9)} GB/s from memory."
     ]
     if known(roof.share):
-        notes.append(f"These bounds account for {percent(roof.share)} of the model's time.")
+        notes.append(
+            f"These bounds account for {percent(roof.share)} of the model's time. What is still in "
+            "the caches need not come from memory: such an operator can beat its bound."
+        )
+    if known(roof.accounted):
+        notes.append(f"The operators' times add up to {percent(roof.accounted)} of the model's.")
     if left := ranked[SLOWEST:]:
         rest = sum(map(cost, left)) / whole if whole else None
         notes.append(f"{len(left)} more operators left out: {percent(rest)} of all.")

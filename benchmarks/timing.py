@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from .results import Spread
 
-__all__ = ["interleaved", "spread"]
+__all__ = ["Timed", "interleaved", "spread"]
 
 # Runs of one thing before the next one's turn. Its weights come back into the caches in an untimed
 # run before them: nobody's inference starts from another network's leavings.
 BLOCK = 5
+
+
+@dataclass
+class Timed:
+    """The timed runs of one call: milliseconds, and what each returned."""
+
+    ms: list[float] = field(default_factory=list)
+    returned: list[Any] = field(default_factory=list)
 
 
 def interleaved(
@@ -21,7 +31,7 @@ def interleaved(
     runs: Sequence[int],
     warm_up: int = 10,
     advance: Callable[[int], None] = lambda timed: None,
-) -> list[np.ndarray]:
+) -> list[Timed]:
     """Time calls block by block, in rounds.
 
     Args:
@@ -29,30 +39,28 @@ def interleaved(
         runs: timed runs of each, at least 1; those with few are spread over all rounds.
         warm_up: untimed runs of each before the first round.
         advance: called with the number of runs timed since it was last called.
-
-    Returns:
-        float64 milliseconds `[runs]` of each call.
     """
     for call in calls:
         for _ in range(warm_up):
             call()
-    rounds = max(-(-most // BLOCK) for most in runs)
-    times: list[list[float]] = [[] for _ in calls]
+    rounds = max((-(-most // BLOCK) for most in runs), default=0)
+    found = [Timed() for _ in calls]
     for turn in range(rounds):
-        for call, wanted, timed in zip(calls, runs, times, strict=True):
-            block = wanted * (turn + 1) // rounds - len(timed)
+        for call, wanted, timed in zip(calls, runs, found, strict=True):
+            block = wanted * (turn + 1) // rounds - len(timed.ms)
             if not block:
                 continue
             call()
             for _ in range(block):
                 start = time.perf_counter()
-                call()
-                timed.append(1e3 * (time.perf_counter() - start))
+                returned = call()
+                timed.ms.append(1e3 * (time.perf_counter() - start))
+                timed.returned.append(returned)
             advance(block)
-    return [np.array(timed) for timed in times]
+    return found
 
 
-def spread(times: np.ndarray) -> Spread:
-    """Median, 5th and 95th percentile of `[runs]` milliseconds."""
+def spread(times: Sequence[float]) -> Spread:
+    """Median, 5th and 95th percentile of milliseconds."""
     median, p5, p95 = (float(np.percentile(times, q)) for q in (50, 5, 95))
     return Spread(median, p5, p95, len(times))

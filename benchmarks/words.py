@@ -242,7 +242,8 @@ def headlines(report: Report) -> tuple[str, ...]:
         lines.append(f"{model.name}: {'; '.join(parts)}.")
     for saving in report.savings:
         timed = saving.latency.items()
-        parts = [f"{faster(s)} ({threads(int(n))})" for n, s in timed if known(s)]
+        beside = f" against {saving.beside}" if saving.beside else ""
+        parts = [f"{faster(s)} ({threads(int(n))}{beside})" for n, s in timed if known(s)]
         parts += [] if saving.file is None else [fewer(saving.file, "bytes")]
         if parts:
             lines.append(f"{saving.model} against {saving.against}: {', '.join(parts)}.")

@@ -87,7 +87,9 @@ def _ranges(calibrated: bytes) -> _Ranges:
 
 
 def _any_of(tensors: Sequence[str]) -> str:
-    return "|".join(f"^{re.escape(name)}" for name in tensors)
+    """A pattern of the scopes of the operators that write one of these each: its name with a
+    semicolon behind it. A name may be the beginning of another."""
+    return "|".join(f"^{re.escape(name)};$" for name in tensors)
 
 
 def _leave_float(quantizer: Quantizer, kind: TFLOperationName, tensors: str = ".*") -> None:

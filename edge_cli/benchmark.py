@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,21 +15,13 @@ import typer
 from skinedge.errors import RuntimeMissingError, UsageError
 
 from .loading import chatter_elsewhere
+from .options import Part
 from .progress import lines
 from .stations import station
 
 __all__ = ["benchmark"]
 
-RESULTS = "benchmark.json"
-
-
-class Part(str, Enum):
-    """Which images of the set to take."""
-
-    all = "all"
-    train = "train"
-    validation = "validation"
-    test = "test"
+RESULTS, PARTIAL = "benchmark.json", "benchmark.partial.json"
 
 
 def _threads(text: str) -> tuple[int, ...]:
@@ -43,12 +35,21 @@ def _threads(text: str) -> tuple[int, ...]:
 
 
 def _saver(out: Path | None) -> Callable[[Any], None]:
-    """Keeps what has been found so far, so that a killed run leaves it."""
+    """Keeps what has been found so far, so that a killed run leaves it, under another name than
+    a finished one's."""
     if out is None:
         return lambda report: None
-    out.mkdir(parents=True, exist_ok=True)  # found impossible before the long work
+    out.mkdir(parents=True, exist_ok=True)
+    partial = out / PARTIAL
+    partial.write_text("")  # found impossible before the long work
     results = station("benchmarks.results", "bench")
-    return lambda report: results.write(report, out / RESULTS)
+
+    def save(report: Any) -> None:
+        results.write(report, out / RESULTS if report.complete else partial)
+        if report.complete:
+            partial.unlink(missing_ok=True)
+
+    return save
 
 
 def _write(report: Any, out: Path) -> None:
@@ -77,12 +78,17 @@ def _elsewhere(ssh: str | None, adb: Path | None, models: list[Path], plan: Any)
         say(line, 0)
 
     if adb is not None:
-        phone = station("benchmarks.phone", "bench")
-        return phone.over_adb(adb, models, plan.threads, plan.runs, heard)
-    arguments = ["--threads", ",".join(map(str, plan.threads)), "--runs", str(plan.runs)]
-    arguments += ["--seed", str(plan.seed), "--baseline", "", "--no-published"]
-    arguments += [] if plan.peers else ["--no-peers"]
-    return station("benchmarks.remote", "bench").over_ssh(ssh, models, arguments, heard)
+        report = station("benchmarks.phone", "bench").over_adb(
+            adb, models, plan.threads, plan.runs, heard
+        )
+        note = "Timed on a phone: inference alone, at least as many runs as asked for."
+    else:
+        arguments = ["--threads", ",".join(map(str, plan.threads)), "--runs", str(plan.runs)]
+        arguments += ["--seed", str(plan.seed), "--baseline", "", "--no-published"]
+        arguments += [] if plan.peers else ["--no-peers"]
+        report = station("benchmarks.remote", "bench").over_ssh(ssh, models, arguments, heard)
+        note = f"Timed on {ssh}: the models alone, without baseline and published networks."
+    return replace(report, command=plan.command, notes=(*report.notes, note))
 
 
 def benchmark(
@@ -120,7 +126,9 @@ def benchmark(
     published: Annotated[
         bool, typer.Option("--published/--no-published", help="Time published networks.")
     ] = True,
-    seed: Annotated[int, typer.Option(help="Of pictures, random weights and draws.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of pictures, random weights and bootstrap draws.")
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for benchmark.html, .md, .json and the figures."),
@@ -143,8 +151,9 @@ def benchmark(
     All that computes is timed in turn; times are medians. Published networks and recipes have
     random weights here: their cost is real, their accuracy is not reported. The full-precision
     baseline runs on the GPU that Keras sees, else on the processor, and the report says which.
-    Keras needs skinedge[train], other runtimes and the report need skinedge[bench]; what is
-    missing is left out, and named. With --compare, the exit code is 1 if something got worse.
+    Keras needs skinedge[compress], other runtimes skinedge[bench], the page skinedge[evaluate];
+    what is missing is left out, and named. --ssh and --adb time the models alone. With --compare,
+    the exit code is 1 if something got worse.
 
     Examples:
 
@@ -158,9 +167,10 @@ def benchmark(
     """
     from skinedge import DISCLAIMER
 
-    if ssh and adb:
+    elsewhere = ssh is not None or adb is not None
+    if ssh is not None and adb is not None:
         raise UsageError("--ssh and --adb: one machine at a time")
-    if (ssh or adb) and data:
+    if elsewhere and data:
         raise UsageError("--data stays here: measure accuracy without --ssh and --adb")
     if data:  # found missing before the long work
         station("benchmarks.accuracy", "evaluate")
@@ -180,17 +190,17 @@ def benchmark(
     )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     save = _saver(out)
-    if ssh or adb:
+    if elsewhere:
         report = _elsewhere(ssh, adb, models or [], plan)
         save(report)
     else:
         with chatter_elsewhere() as stderr:
             report = station("benchmarks.suite", "bench").benchmark(plan, lines(stderr), save)
-    if out:
-        _write(report, out)
     tables = station("benchmarks.tables", "bench")
     print(results.to_json(report) if json_lines else tables.text(report), end="")
     print(DISCLAIMER, file=sys.stderr if json_lines else sys.stdout)
+    if out:
+        _write(report, out)
     if earlier is not None:
         comparing = station("benchmarks.compare", "bench")
         rows = comparing.compare(report, earlier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
 import re
@@ -38,6 +39,7 @@ class Ranges(str, Enum):
     mse = "mse"
 
 
+TIMED_RUNS = 50
 FIGURES = ("balanced_accuracy", "macro_auroc", "melanoma_auroc")
 
 
@@ -56,9 +58,27 @@ def _list(json_lines: bool) -> None:
         )
 
 
-def _text(done: Any) -> str:
+def _costs(done: Any) -> list[dict[str, Any]]:
+    """What both files cost: bytes, bytes gzipped, and time at one thread, timed in turn."""
+    paths = [done.float32, done.file]
+    timed = station("benchmarks.latency", "compress").measure(paths, threads=1, runs=TIMED_RUNS)
+    return [
+        {
+            "bytes": path.stat().st_size,
+            "gzipped": len(gzip.compress(path.read_bytes(), 9, mtime=0)),
+            "ms": latency.median_ms,
+        }
+        for path, latency in zip(paths, timed, strict=True)
+    ]
+
+
+def _text(done: Any, costs: list[dict[str, Any]]) -> str:
     ours, full = done.card["metrics"], done.card["float32_metrics"]
-    lines = [f"{path}: {path.stat().st_size / 1e6:.2f} MB" for path in (done.float32, done.file)]
+    lines = [
+        f"{path}: {cost['bytes'] / 1e6:.2f} MB, {cost['gzipped'] / 1e6:.2f} MB gzipped, "
+        f"{cost['ms']:.2f} ms at one thread ({cost['ms'] / costs[0]['ms']:.2f} x float32)"
+        for path, cost in zip((done.float32, done.file), costs, strict=True)
+    ]
     lines += [f"{name}: {what['summary']}" for name, what in done.steps.items()]
     lines.append(f"test split, {ours['images']} images:         float32     this")
     lines += [
@@ -74,14 +94,14 @@ def _text(done: Any) -> str:
     return "\n".join(lines)
 
 
-def _json(done: Any) -> str:
+def _json(done: Any, costs: list[dict[str, Any]]) -> str:
     return str(
         station("train.evaluate", "compress").to_json(
             {
                 "file": str(done.file),
                 "float32": str(done.float32),
-                "bytes": done.file.stat().st_size,
-                "float32_bytes": done.float32.stat().st_size,
+                "cost": costs[1],
+                "float32_cost": costs[0],
                 "test": asdict(done.test),
                 "gate": done.verdict.describe(),
                 "steps": done.steps,
@@ -179,7 +199,8 @@ def compress(
     trained = runs.Run(run)
     with redirect_stdout(sys.stderr):  # Keras and the converter print where results belong
         done = pipeline.compress(trained, runs.data_of(trained, *data), out, how, lines(), accept)
-    print(_json(done) if json_lines else _text(done))
+        costs = _costs(done)
+    print(_json(done, costs) if json_lines else _text(done, costs))
     if done.file.suffix == ".rejected":
         print(f"skinedge: the gate refused {done.file}", file=sys.stderr)
         raise typer.Exit(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,19 +11,10 @@ import typer
 from skinedge.errors import UsageError
 
 from .figures import comparison_text, evaluation_text
-from .options import Data, Json, Labels, Threads
+from .options import Data, Json, Labels, Part, Threads
 from .stations import station
 
 __all__ = ["evaluate"]
-
-
-class Part(str, Enum):
-    """Which images of the set to take."""
-
-    all = "all"
-    train = "train"
-    validation = "validation"
-    test = "test"
 
 
 def _named(data: list[Path]) -> str:

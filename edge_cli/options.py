@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["Data", "Json", "Labels", "Model", "Threads"]
+__all__ = ["Data", "Json", "Labels", "Model", "Part", "Threads"]
+
+
+class Part(str, Enum):
+    """Which images of a set to take."""
+
+    all = "all"
+    train = "train"
+    validation = "validation"
+    test = "test"
+
 
 Model = Annotated[
     Path | None,

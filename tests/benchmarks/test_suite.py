@@ -24,7 +24,7 @@ from skinedge.benchmarks.savings import savings
 from skinedge.benchmarks.suite import benchmark
 from skinedge.benchmarks.timing import interleaved, spread
 from skinedge.errors import ModelFileError, UsageError
-from skinedge.model_file import EMBEDDED
+from skinedge.model_file import EMBEDDED, read_model
 
 BARE = Plan(threads=(1,), runs=4, baseline="", peers=False, published=False)
 COMMAND = [sys.executable, "-c", "from skinedge.edge_cli.main import run; run()", "benchmark"]
@@ -38,14 +38,16 @@ def test_calls_are_timed_in_turn_and_as_often_as_asked() -> None:
     called: list[str] = []
     calls = [lambda name=name: called.append(name) for name in "ab"]
     few, many = interleaved(calls, [3, 12], warm_up=0)
-    assert (len(few), len(many)) == (3, 12)
+    assert (len(few.ms), len(many.ms)) == (3, 12)
+    assert len(few.returned) == 3
     # Three rounds of at most five, each begun by one run that is not timed.
     assert "".join(called) == "aabbbbb" * 3
-    assert (few >= 0).all()
+    assert min(few.ms) >= 0
+    assert interleaved([], []) == []
 
 
 def test_a_spread_is_of_its_runs() -> None:
-    assert spread(np.arange(101.0)) == Spread(50.0, 5.0, 95.0, 101)
+    assert spread([float(n) for n in range(101)]) == Spread(50.0, 5.0, 95.0, 101)
 
 
 def test_the_machine_is_named() -> None:
@@ -86,6 +88,7 @@ def test_savings_are_shares_of_the_same_threads_or_of_all_cores() -> None:
     assert set(found) == {"float32", "keras", "paper"}
     assert found["float32"].latency == {"1": 0.5, "2": 0.4}
     assert found["keras"].latency == {"1": 3 / 60, "2": 2 / 60}
+    assert (found["keras"].beside, found["float32"].beside) == ("8 threads", "")
     assert found["paper"].latency == {}
     assert found["paper"].parameters == 0.025
     assert found["paper"].macs is None
@@ -100,8 +103,11 @@ def test_the_embedded_model_is_measured_whole(tmp_path: Path) -> None:
     assert model.size.partitions == full.size.partitions == 1
     assert model.size.macs == full.size.macs == pytest.approx(440.7e6, rel=1e-3)
     assert model.size.cold_start is not None
+    assert full.size.peak_memory is not None
+    assert any("rounded" in note for note in report.notes)
     for subject in (model, full):
         [timed] = subject.latency
+        assert timed.throughput is not None
         assert timed.inference.runs == 4
         assert timed.total is not None
         assert timed.preprocessing is not None
@@ -141,6 +147,8 @@ def test_labelled_images_are_asked_about(ham10000: Path) -> None:
         (["--threads", "0"], "--threads"),
         (["--threads", "two"], "--threads"),
         (["--runs", "0"], "--runs"),
+        (["--seed", "-1"], "--seed"),
+        (["--ssh", ""], "not a host"),
         (["--baseline", "b9"], "b9: neither a run folder nor a recipe"),
         (["--data", "."], ""),
         (["--compare", "missing.json"], "missing.json: not a benchmark's JSON"),
@@ -165,17 +173,32 @@ def test_a_killed_run_leaves_what_it_found_and_says_so(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while not (out / "benchmark.json").is_file():
+        left = out / "benchmark.partial.json"
+        while not (left.is_file() and left.stat().st_size):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.05)
     finally:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    left = json.loads((out / "benchmark.json").read_text())
-    assert left["complete"] is False
-    assert left["subjects"][0]["name"] == "edge"
-    assert results.read(out / "benchmark.json").complete is False
+    assert not (out / "benchmark.json").exists()
+    found = json.loads(left.read_text())
+    assert found["complete"] is False
+    assert found["subjects"][0]["name"] == "edge"
+    assert results.read(left).complete is False
+
+
+def test_a_file_without_a_card_is_timed_and_no_more(tmp_path: Path) -> None:
+    content = read_model().content
+    assert read_model().card is not None
+    bare = tmp_path / "bare.tflite"
+    bare.write_bytes(content[: read_model().card["flatbuffer_bytes"]])
+    report = benchmark(replace(BARE, models=(bare,)), _silent, lambda report: None)
+    [subject] = report.subjects
+    assert subject.accuracy is None
+    assert subject.weights == "unknown"
+    assert subject.latency[0].inference.runs == 4
+    assert subject.latency[0].total is None
 
 
 def test_more_threads_than_cores_are_allowed_and_noted() -> None:
@@ -192,3 +215,20 @@ def test_a_report_of_another_schema_is_refused(tmp_path: Path) -> None:
     file.write_text('{"schema": 1, "machine": 3}')
     with pytest.raises(UsageError, match="damaged"):
         results.read(file)
+
+
+def test_a_value_of_another_type_is_damage(tmp_path: Path) -> None:
+    file = tmp_path / "benchmark.json"
+    subject = _subject("a", "model", 3, {1: 2.0})
+    results.write(Report(True, "c", "s", 1.0, 1, Watch().machine(), (subject,)), file)
+    text = file.read_text()
+    for whole, broken in (
+        ('"median": 2.0', '"median": "x"'),
+        ('"file": 3', '"file": []'),
+        ('"name": "a"', '"name": 7'),
+        ('"complete": true', '"complete": "yes"'),
+    ):
+        assert whole in text
+        file.write_text(text.replace(whole, broken))
+        with pytest.raises(UsageError, match="damaged"):
+            results.read(file)
