@@ -19,10 +19,13 @@ from scipy.special import softmax
 from tiny import TINY
 
 from skinedge import Classifier
+from skinedge.benchmarks.bench import Plan
+from skinedge.benchmarks.suite import benchmark
 from skinedge.compress.metadata_schema_py_generated import ModelMetadataT
 from skinedge.compress.pipeline import Compressed, compress, training_pixels
 from skinedge.compress.quantize import int8_tflite
 from skinedge.compress.recipe import Compression, Limits, parse
+from skinedge.compress.restore import restore
 from skinedge.errors import RunError
 from skinedge.image import to_input
 from skinedge.model_file import read_model
@@ -218,6 +221,46 @@ def test_a_changed_network_is_kept_and_taken_up_again(
     assert again.file.read_bytes() == first.file.read_bytes()
     assert first.card["compression"]["did"]["slim60"]["summary"] == first.steps["slim60"]["summary"]
     assert first.file.stat().st_size < 0.8 * (first.float32.stat().st_size / 4)
+
+
+def test_a_file_becomes_a_run_again(
+    exported: Compressed, run: runs.Run, ham10000: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "again"
+    again = restore(read_model(exported.file), [ham10000], folder)
+    assert again.describe()["recipe_sha256"] == run.describe()["recipe_sha256"]
+    assert again.describe()["start"].startswith("file ")
+    runs.split_of(again, open_dataset(ham10000))  # refuses another split
+    pixels = normalise(np.stack([to_input(draw(i, 72, 96), 64, 64) for i in range(8)]))
+    before, after = (runs.load(of).predict(pixels)[0] for of in (run, again))
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.9
+    with pytest.raises(RunError, match="not empty"):
+        restore(read_model(exported.file), [ham10000], folder)
+
+
+def test_a_benchmark_asks_the_float_model_too(
+    run: runs.Run, exported: Compressed, ham10000: Path
+) -> None:
+    plan = Plan(
+        models=(exported.file,),
+        data=(ham10000,),
+        baseline=str(run.folder),
+        threads=(1,),
+        runs=2,
+        published=False,
+    )
+    report = benchmark(plan, lambda step, items: lambda done: None, lambda report: None)
+    by_role = {subject.role: subject for subject in report.subjects}
+    baseline = by_role["baseline"]
+    assert baseline.weights == "trained"
+    assert baseline.accuracy is not None
+    assert not baseline.accuracy.recorded
+    assert {c.against for c in report.changes} == {"tiny-int8-float32", baseline.name}
+    [beside] = [saving for saving in report.savings if saving.against == baseline.name]
+    assert beside.beside.endswith("threads")
+    own = next(s for s in report.subjects if s.name == "tiny-int8-float32 in Keras")
+    assert own.role == "peer"
+    assert own.latency[0].inference.runs == 2
 
 
 def test_balanced_images_take_each_class_in_turn(ham10000: Path) -> None:
