@@ -22,7 +22,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .results import Latency, Machine, Report, Size, Spread, Subject
-from .words import DASH, accuracy_of, count, figure, known, megabytes, metric, plain, table_of
+from .words import (
+    DASH,
+    accuracy_of,
+    count,
+    figure,
+    known,
+    megabytes,
+    metric,
+    origin,
+    plain,
+    table_of,
+)
 from .words import threads as in_words
 
 __all__ = ["METRIC_FALL", "Row", "compare", "regressed", "text"]
@@ -166,9 +177,17 @@ def _accuracies(new: Subject, old: Subject) -> Iterator[Row]:
     now, before = accuracy_of(new), accuracy_of(old)
     if now is None or before is None:
         return
-    if (now.dataset, now.split, now.images) != (before.dataset, before.split, before.images):
-        first, second = (f"{a.dataset}, {a.split}, {a.images} images" for a in (before, now))
-        yield Row(new.name, "accuracy", first, second, note="not judged: of other images")
+    first, second = (
+        f"{a.dataset}, {a.split}, {a.images} images, {origin(a)}" for a in (before, now)
+    )
+    if first != second:
+        yield Row(
+            new.name,
+            "accuracy",
+            first,
+            second,
+            note="not judged: of other images, or not of this run",
+        )
         return
     for key, value in now.metrics.items():
         other = before.metrics.get(key)
