@@ -95,7 +95,8 @@ def models(bench: Bench) -> None:
         name = stem if stems.count(stem) == 1 else str(path.with_suffix(""))
         if name in bench.subjects:
             raise UsageError(f"{path}: named twice; name each model once")
-        _load(bench, name, opened(path), str(path))
+        embedded = not bench.plan.models
+        _load(bench, name, opened(path), "embedded" if embedded else str(path))
     if bench.plan.data:
         choosing = importlib.import_module("skinedge.train.model_images")
         for model in bench.models:
@@ -133,7 +134,7 @@ def opened(path: Path) -> ModelFile:
 def processes(bench: Bench) -> None:
     """A process for each file, from nothing to its first answer."""
     bench.progress("cold start of a process for each model", 0)
-    _weigh(bench, {m.name: Path(bench.subjects[m.name].source) for m in bench.models})
+    _weigh(bench, {model.name: model.file.path for model in bench.models})
 
 
 def _weigh(bench: Bench, paths: dict[str, Path]) -> None:
@@ -182,6 +183,11 @@ def own_float(bench: Bench) -> None:
             "there: beside it, only quantized activations show. Accuracy recorded for it is that "
             "of the network before rounding."
         )
+        if ((model.file.card or {}).get("quantization") or {}).get("refit_images"):
+            bench.notes.append(
+                f"The last layer of {model.name} was refitted to its int8 features: {name}, which "
+                "has that layer too, answers a little worse than the network it was made from."
+            )
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f"{n}.tflite" for n, name in enumerate(forms)}
         for name, path in paths.items():
