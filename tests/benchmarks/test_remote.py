@@ -491,10 +491,6 @@ def test_only_the_edge_library_is_copied(tmp_path: Path, monkeypatch: pytest.Mon
 @needs_sshd
 def test_end_to_end(board: Board) -> None:
     """SkinEdge itself, copied over ssh and run by the Python of these tests."""
-    from skinedge.edge_cli.main import app
-
-    if "benchmark" not in [command.callback.__name__ for command in app.registered_commands]:
-        pytest.skip("there is no `skinedge benchmark` yet")
     light = ("--baseline", "", "--no-published", "--no-peers")
     report, said = run(EMBEDDED, arguments=("--threads", "1", "--runs", "3", *light))
     model = next(subject for subject in report.subjects if subject.source == str(EMBEDDED))
