@@ -26,7 +26,7 @@ def test_shortened_is_two_epochs(name: str) -> None:
     assert shortened(RECIPES[name], 50, None).spec.input_size == RECIPES[name].spec.input_size
 
 
-@pytest.mark.parametrize("name", ["edge-128", "melanoma-b3"])
+@pytest.mark.parametrize("name", ["edge-128", "soft-attention-vgg16"])
 def test_a_recipe_goes_the_whole_way(name: str, ham10000: Path, tmp_path: Path) -> None:
     subset = small_subset(open_dataset(ham10000), 70)
     outcome = try_recipe(shortened(RECIPES[name], 32, 64), subset, tmp_path / "run")
