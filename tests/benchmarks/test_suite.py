@@ -188,11 +188,17 @@ def test_a_killed_run_leaves_what_it_found_and_says_so(tmp_path: Path) -> None:
     assert results.read(left).complete is False
 
 
-def test_a_file_without_a_card_is_timed_and_no_more(tmp_path: Path) -> None:
-    content = read_model().content
-    assert read_model().card is not None
-    bare = tmp_path / "bare.tflite"
-    bare.write_bytes(content[: read_model().card["flatbuffer_bytes"]])
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """The embedded model without its card."""
+    file = read_model()
+    assert file.card is not None
+    path = tmp_path / "bare.tflite"
+    path.write_bytes(file.content[: file.card["flatbuffer_bytes"]])
+    return path
+
+
+def test_a_file_without_a_card_is_timed_and_no_more(bare: Path) -> None:
     report = benchmark(replace(BARE, models=(bare,)), _silent, lambda report: None)
     [subject] = report.subjects
     assert subject.accuracy is None
@@ -201,8 +207,8 @@ def test_a_file_without_a_card_is_timed_and_no_more(tmp_path: Path) -> None:
     assert subject.latency[0].total is None
 
 
-def test_more_threads_than_cores_are_allowed_and_noted() -> None:
-    plan = replace(BARE, threads=(1, 60), runs=1)
+def test_more_threads_than_cores_are_allowed_and_noted(bare: Path) -> None:
+    plan = replace(BARE, models=(bare,), threads=(1, 60), runs=1)
     report = benchmark(plan, _silent, lambda report: None)
     assert any("60 threads on" in note for note in report.notes)
 
