@@ -212,12 +212,8 @@ def keras_models(bench: Bench) -> None:
         if name in bench.subjects:
             name = f"{source} (Keras)"
         _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
-    first = bench.models[0]
-    if plan.peers and f"{first.name}-float32" in bench.subjects and first.file.card:
-        restored = _station(bench, "skinedge.compress.restore", "").restored(first.file)
-        source = bench.subjects[f"{first.name}-float32"].source
-        own = keras_model.KerasModel(source, restored, trained=True)
-        _add_keras(bench, f"{first.name}-float32 in Keras", "peer", own)
+    if plan.peers:
+        _own_in_keras(bench, keras_model)
     gpus = {model.accelerator for model in bench.keras.values()} - {""}
     bench.gpu = ", ".join(sorted(gpus))
     if not gpus:
@@ -239,6 +235,22 @@ def keras_models(bench: Bench) -> None:
                 ),
             )
         )
+
+
+def _own_in_keras(bench: Bench, keras_model: Any) -> None:
+    """The first model's network in Keras: a peer of its float32 form, if it answers alike."""
+    first, *forms = bench.first_in_both_precisions()
+    if not forms or first.file.card is None:
+        return
+    peers = importlib.import_module("skinedge.benchmarks.peers")
+    restored = importlib.import_module("skinedge.compress.restore").restored(first.file)
+    source = bench.subjects[forms[0].name].source
+    own = keras_model.KerasModel(source, restored, trained=True)
+    name = f"{forms[0].name} in Keras"
+    _add_keras(bench, name, "peer", own)
+    found = peers.compared(bench, forms[0], own)
+    refused = peers.why_different(found, "float32")
+    bench.change(name, differs=found.largest, refused=refused)
 
 
 def _add_keras(bench: Bench, name: str, role: str, model: Any) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "Runner",
     "add_to",
     "available",
+    "compared",
     "difference",
     "load",
     "why_different",
@@ -258,15 +259,20 @@ def why_different(found: Difference, precision: str) -> str:
     return f"its outputs differ; it names the same class on {same} of {found.images} pictures"
 
 
+def compared(bench: Bench, model: Model, runner: Runner) -> Difference:
+    """How far apart a runner and a model on the bench are on the bench's pictures."""
+    network = model.networks[min(bench.plan.threads)]
+    drawn = pictures(COMPARED, bench.plan.seed)
+    images = np.stack([to_input(picture, network.height, network.width) for picture in drawn])
+    return difference(runner, network, images)
+
+
 def add_to(bench: Bench, model: Model) -> None:
     """Put a model's peers on the bench; those that differ are refused as equals.
 
     What is not available or cannot run the model is a note.
     """
-    threads = min(bench.plan.threads)
-    network, described = model.networks[threads], bench.subjects[model.name]
-    drawn = pictures(COMPARED, bench.plan.seed)
-    images = np.stack([to_input(picture, network.height, network.width) for picture in drawn])
+    threads, described = min(bench.plan.threads), bench.subjects[model.name]
     for peer in PEERS:
         name = f"{model.name} in {peer.name}"
         if reason := available(peer):
@@ -278,7 +284,7 @@ def add_to(bench: Bench, model: Model) -> None:
         except ModelFileError as error:
             bench.notes.append(f"{name} was not measured: {error}")
             continue
-        found = difference(runner, network, images)
+        found = compared(bench, model, runner)
         bench.peers[name] = runner
         size = described.size
         bench.add(

@@ -42,6 +42,7 @@ def _saver(out: Path | None) -> Callable[[Any], None]:
     out.mkdir(parents=True, exist_ok=True)
     partial = out / PARTIAL
     partial.write_text("")  # found impossible before the long work
+    partial.unlink()
     results = station("benchmarks.results", "bench")
 
     def save(report: Any) -> None:

@@ -260,6 +260,9 @@ def test_a_benchmark_asks_the_float_model_too(
     assert beside.beside.endswith("threads")
     own = next(s for s in report.subjects if s.name == "tiny-int8-float32 in Keras")
     assert own.role == "peer"
+    assert own.refused == ""
+    assert own.differs is not None
+    assert own.differs < 1e-3
     assert own.latency[0].inference.runs == 2
 
 
