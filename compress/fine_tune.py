@@ -119,6 +119,8 @@ def fine_tune(
         loss=losses if len(losses) > 1 else losses[0],
         loss_weights=weights if len(losses) > 1 else None,
     )
+    # Else Keras 3 traces the step twice, once to make the optimizer's variables.
+    student.optimizer.build(student.trainable_variables)
     student.fit(
         dataset,
         epochs=how.epochs,

@@ -132,11 +132,11 @@ class Trainer:
             loss_weights=weights,
             jit_compile=keras.backend.backend() == "jax",
         )
-        if keras.backend.backend() != "tensorflow":
-            # Else Keras builds itself from a batch of the queue, and hands what the queue has
-            # drawn by then to the first epoch, whichever that is (PyDatasetEnqueuer.stop): a
-            # resumed run would see other batches than an unbroken one.
-            trained._symbolic_build(data_batch=batches[0])
+        # Else JAX and torch build from a batch of the queue, and hand what the queue has drawn by
+        # then to the first epoch, whichever that is (PyDatasetEnqueuer.stop): a resumed run would
+        # see other batches than an unbroken one. And TensorFlow traces the step twice, once to
+        # make the optimizer's variables.
+        trained._symbolic_build(data_batch=batches[0])
         before = logged_scores(run.log, index, MONITOR)
         candidate = run.checkpoints / f"stage{index}-best.weights.h5"
         if is_over(stage, recipe, before):  # killed between its last epoch and its end
