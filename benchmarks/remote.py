@@ -26,7 +26,8 @@ from typing import IO
 from skinedge.errors import BenchmarkError, ModelFileError, UsageError
 from skinedge.model_file import EMBEDDED
 
-from .results import Report, read
+from .result_file import read
+from .results import Report
 
 __all__ = ["over_ssh"]
 

@@ -43,10 +43,10 @@ def _saver(out: Path | None) -> Callable[[Any], None]:
     partial = out / PARTIAL
     partial.write_text("")  # found impossible before the long work
     partial.unlink()
-    results = station("benchmarks.results", "bench")
+    result_file = station("benchmarks.result_file", "bench")
 
     def save(report: Any) -> None:
-        results.write(report, out / RESULTS if report.complete else partial)
+        result_file.write(report, out / RESULTS if report.complete else partial)
         if report.complete:
             partial.unlink(missing_ok=True)
 
@@ -175,8 +175,8 @@ def benchmark(
         raise UsageError("--data stays here: measure accuracy without --ssh and --adb")
     if data:  # found missing before the long work
         station("benchmarks.accuracy", "evaluate")
-    results = station("benchmarks.results", "bench")
-    earlier = results.read(compare) if compare else None
+    result_file = station("benchmarks.result_file", "bench")
+    earlier = result_file.read(compare) if compare else None
     plan = station("benchmarks.bench", "bench").Plan(
         models=tuple(models or ()),
         data=tuple(data or ()),
@@ -198,7 +198,7 @@ def benchmark(
         with chatter_elsewhere() as stderr:
             report = station("benchmarks.suite", "bench").benchmark(plan, lines(stderr), save)
     tables = station("benchmarks.tables", "bench")
-    print(results.to_json(report) if json_lines else tables.text(report), end="")
+    print(result_file.to_json(report) if json_lines else tables.text(report), end="")
     print(DISCLAIMER, file=sys.stderr if json_lines else sys.stdout)
     if out:
         _write(report, out)

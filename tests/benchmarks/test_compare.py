@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from skinedge.benchmarks.compare import Row, compare, regressed, text
+from skinedge.benchmarks.result_file import read, write
 from skinedge.benchmarks.results import (
     Accuracy,
     Latency,
@@ -18,8 +19,6 @@ from skinedge.benchmarks.results import (
     Size,
     Spread,
     Subject,
-    read,
-    write,
 )
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from skinedge.benchmarks import phone, results
-from skinedge.benchmarks.results import Machine, Size, to_json
+from skinedge.benchmarks import phone
+from skinedge.benchmarks.result_file import read, to_json
+from skinedge.benchmarks.results import Machine, Size
 from skinedge.errors import BenchmarkError, ModelFileError, UsageError
 from skinedge.model_file import EMBEDDED
 
@@ -147,7 +148,7 @@ def test_a_phone_s_report(adb: Phone, binary: Path, tmp_path: Path) -> None:
     assert calls[-1] == ["shell", f"rm -rf {folder}"]
     path = tmp_path / "report.json"
     path.write_text(to_json(report))
-    assert results.read(path) == report
+    assert read(path) == report
 
 
 def test_an_older_tool_has_no_percentiles(adb: Phone, binary: Path) -> None:

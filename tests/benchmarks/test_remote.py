@@ -23,7 +23,8 @@ from pathlib import Path
 import pytest
 
 from skinedge.benchmarks import remote
-from skinedge.benchmarks.results import Machine, Report, Size, Subject, to_json
+from skinedge.benchmarks.result_file import to_json
+from skinedge.benchmarks.results import Machine, Report, Size, Subject
 from skinedge.errors import BenchmarkError, ModelFileError, UsageError
 from skinedge.model_file import EMBEDDED
 

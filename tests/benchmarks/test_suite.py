@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skinedge.benchmarks import results
+from skinedge.benchmarks import result_file
 from skinedge.benchmarks.bench import Plan
 from skinedge.benchmarks.machine import Watch
 from skinedge.benchmarks.process import cold_starts
@@ -116,8 +116,8 @@ def test_the_embedded_model_is_measured_whole(tmp_path: Path) -> None:
         assert subject.accuracy.recorded
     assert [roof.model for roof in report.roofs] == ["edge", "edge-float32"]
     file = tmp_path / "benchmark.json"
-    results.write(report, file)
-    assert results.read(file) == report
+    result_file.write(report, file)
+    assert result_file.read(file) == report
 
 
 def test_labelled_images_are_asked_about(ham10000: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_killed_run_leaves_what_it_found_and_says_so(tmp_path: Path) -> None:
     found = json.loads(left.read_text())
     assert found["complete"] is False
     assert found["subjects"][0]["name"] == "edge"
-    assert results.read(left).complete is False
+    assert result_file.read(left).complete is False
 
 
 @pytest.fixture
@@ -217,16 +217,16 @@ def test_a_report_of_another_schema_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "old.json"
     file.write_text('{"schema": 99}')
     with pytest.raises(UsageError, match="schema 99"):
-        results.read(file)
+        result_file.read(file)
     file.write_text('{"schema": 1, "machine": 3}')
     with pytest.raises(UsageError, match="damaged"):
-        results.read(file)
+        result_file.read(file)
 
 
 def test_a_value_of_another_type_is_damage(tmp_path: Path) -> None:
     file = tmp_path / "benchmark.json"
     subject = _subject("a", "model", 3, {1: 2.0})
-    results.write(Report(True, "c", "s", 1.0, 1, Watch().machine(), (subject,)), file)
+    result_file.write(Report(True, "c", "s", 1.0, 1, Watch().machine(), (subject,)), file)
     text = file.read_text()
     for whole, broken in (
         ('"median": 2.0', '"median": "x"'),
@@ -237,4 +237,4 @@ def test_a_value_of_another_type_is_damage(tmp_path: Path) -> None:
         assert whole in text
         file.write_text(text.replace(whole, broken))
         with pytest.raises(UsageError, match="damaged"):
-            results.read(file)
+            result_file.read(file)
