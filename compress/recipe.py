@@ -6,7 +6,9 @@
 A name is steps in this order, each at most once, and a precision, joined by hyphens:
 
 - `slimN`: whole channels removed until N % of the MACs are left;
-- `pruneN`: the smallest N % of the weights set to zero; `prune2of4`: two of every four;
+- `pruneN`: the smallest N % of each layer's weights set to zero, more and more of them;
+  `pruneNglobal`: of all layers' together; `pruneNconstant`: all at once, at the start;
+  `pruneNglobalconstant`: both; `prune2of4`: two of every four;
 - `clusterN`: at most N different weights a layer;
 - `qat`: quantization-aware training;
 - the precision of the file: see `PRECISIONS`.
@@ -204,15 +206,17 @@ class Compression:
 
 
 _NAME = re.compile(
-    r"(?:slim(?P<slim>\d{1,2})-)?(?:prune(?P<prune>\d{1,2}|2of4)-)?(?:cluster(?P<cluster>\d{1,3})-)?"
-    r"(?P<qat>qat-)?(?P<precision>[a-z]+\d*(?:x\d+)?)"
+    r"(?:slim(?P<slim>\d{1,2})-)?(?:prune(?P<prune>\d{1,2}|2of4(?!\w))"
+    r"(?P<scope>global)?(?P<schedule>constant)?-)?"
+    r"(?:cluster(?P<cluster>\d{1,3})-)?(?P<qat>qat-)?(?P<precision>[a-z]+\d*(?:x\d+)?)"
 )
 
 
-def _prune(text: str) -> Prune:
-    if text == "2of4":
+def _prune(match: re.Match[str]) -> Prune:
+    if match["prune"] == "2of4":
         return Prune(0.5, "constant", pattern="2-by-4")
-    return Prune(int(text) / 100)
+    schedule, scope = match["schedule"] or "polynomial", match["scope"] or "layer"
+    return Prune(int(match["prune"]) / 100, schedule, scope)
 
 
 def parse(name: str) -> Compression:
@@ -242,7 +246,7 @@ def parse(name: str) -> Compression:
         name,
         match["precision"],
         Slim(int(match["slim"]) / 100) if match["slim"] else None,
-        _prune(match["prune"]) if match["prune"] else None,
+        _prune(match) if match["prune"] else None,
         Cluster(int(match["cluster"])) if match["cluster"] else None,
         Qat() if match["qat"] else None,
         # Trained or fine-tuned against fake quantization, the last layer already fits.

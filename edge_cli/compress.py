@@ -53,8 +53,9 @@ def _list(json_lines: bool) -> None:
             print(f"{name:28} {about}")
     if not json_lines:
         print(
-            "Other numbers work too: slimN keeps N % of the MACs, pruneN zeroes N % of the "
-            "weights, clusterN leaves N weights a layer."
+            "Other numbers work too: slimN keeps N % of the MACs, pruneN zeroes N % of each "
+            "layer's weights (pruneNglobal: of all together; pruneNconstant: at once), clusterN "
+            "leaves N weights a layer."
         )
 
 

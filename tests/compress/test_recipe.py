@@ -37,6 +37,21 @@ def test_structured_zeros_have_a_name_of_their_own() -> None:
     assert prune.sparsity == 0.5
 
 
+@pytest.mark.parametrize(
+    ("name", "schedule", "scope"),
+    [
+        ("prune50-int8", "polynomial", "layer"),
+        ("prune50global-int8", "polynomial", "global"),
+        ("prune50constant-qat-int8", "constant", "layer"),
+        ("slim60-prune50globalconstant-int8", "constant", "global"),
+    ],
+)
+def test_a_name_has_schedule_and_scope_of_pruning(name: str, schedule: str, scope: str) -> None:
+    prune = parse(name).prune
+    assert prune
+    assert (prune.sparsity, prune.schedule, prune.scope) == (0.5, schedule, scope)
+
+
 def test_only_full_int8_must_stay_in_one_partition() -> None:
     assert parse("int8").limits == Limits()
     assert parse("int16x8").limits.partitions is None
@@ -58,7 +73,17 @@ def test_epochs_are_of_every_step() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "int9", "slim60", "prune50-slim60-int8", "prune100-int8", "slim-int8", "int8-int8"],
+    [
+        "",
+        "int9",
+        "slim60",
+        "prune50-slim60-int8",
+        "prune2of4global-int8",
+        "prune5constantglobal-int8",
+        "prune100-int8",
+        "slim-int8",
+        "int8-int8",
+    ],
 )
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="unknown compression recipe"):
