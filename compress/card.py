@@ -15,7 +15,7 @@ from skinedge.model_file import SCHEMA
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.spec import PIXEL_SCALE, PIXEL_ZERO
 
-from .recipe import Compression
+from .recipe import OLDEST_TFLITE, Compression
 
 __all__ = ["card", "weights_digest"]
 
@@ -97,6 +97,7 @@ def card(
         "training": {key: description[key] for key in TRAINING},
         "compression": {**asdict(how), "did": steps},
         "quantization": _quantization(how),
+        "oldest_tflite": OLDEST_TFLITE[how.precision],
         "weights_sha256": weights_digest(model),
         "versions": {
             **description["versions"],

@@ -24,7 +24,9 @@ from dataclasses import dataclass, replace
 from skinedge.errors import UsageError
 
 __all__ = [
+    "ANDROID_TFLITE",
     "LISTED",
+    "OLDEST_TFLITE",
     "PRECISIONS",
     "Cluster",
     "Compression",
@@ -45,6 +47,18 @@ PRECISIONS = {
     "float32": "full precision",
 }
 
+# The first TensorFlow Lite seen to run such a file and answer as LiteRT does, of 2.16.1, 2.17.1,
+# 2.18.1 and 2.19.1. Operator versions in a file do not tell: AI Edge Quantizer leaves them alone,
+# and 2.16.1 answers nonsense to an int4 file instead of refusing it.
+OLDEST_TFLITE = {
+    "int8": "2.16",
+    "int16x8": "2.19",
+    "float16": "2.16",
+    "dynamic": "2.17",
+    "int4": "2.19",
+    "float32": "2.16",
+}
+ANDROID_TFLITE = "2.16"  # the last release for Android on Maven Central
 
 LEAST_CLUSTERS, MOST_CLUSTERS = 3, 256  # zero and one value on either side; what int8 can tell
 

@@ -80,6 +80,12 @@ def _text(done: Any, costs: list[dict[str, Any]]) -> str:
         f"{cost['ms']:.2f} ms at one thread ({cost['ms'] / costs[0]['ms']:.2f} x float32)"
         for path, cost in zip((done.float32, done.file), costs, strict=True)
     ]
+    recipes, oldest = station("compress.recipe", "compress"), done.card["oldest_tflite"]
+    if oldest != recipes.ANDROID_TFLITE:
+        lines.append(
+            f"needs TensorFlow Lite {oldest} or LiteRT: Android's last on Maven Central, "
+            f"{recipes.ANDROID_TFLITE}, refuses it or answers wrongly"
+        )
     lines += [f"{name}: {what['summary']}" for name, what in done.steps.items()]
     lines.append(f"test split, {ours['images']} images:         float32     this")
     lines += [

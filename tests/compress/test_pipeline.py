@@ -128,6 +128,7 @@ def test_the_file_explains_itself(exported: Compressed, run: runs.Run) -> None:
     assert card["quantization"]["image_split"] == "train"
     assert card["compression"]["name"] == "int8"
     assert card["compression"]["did"] == {}
+    assert card["oldest_tflite"] == "2.16"
 
 
 def test_standard_clients_find_names_and_labels(exported: Compressed) -> None:

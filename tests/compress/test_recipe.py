@@ -7,7 +7,14 @@ import sys
 
 import pytest
 
-from skinedge.compress.recipe import CHANGED, LISTED, Limits, parse
+from skinedge.compress.recipe import (
+    CHANGED,
+    LISTED,
+    OLDEST_TFLITE,
+    PRECISIONS,
+    Limits,
+    parse,
+)
 from skinedge.errors import UsageError
 
 
@@ -113,3 +120,7 @@ def test_listing_needs_no_tensorflow() -> None:
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_precision_says_what_runs_it() -> None:
+    assert OLDEST_TFLITE.keys() == PRECISIONS.keys()
