@@ -20,11 +20,11 @@ lint: $(VENV)/dev
 
 # The Android demo, without Google's repository: built, tested, signed and verified. Takes JDK 17,
 # Maven, Linux on x86-64 and Python 3.11; compares answers on HAM10000 where that is found.
-HAM10000 ?= $(wildcard $(or $(SKINEDGE_DATA),../shared/data)/ham10000)
+HAM10000 ?= $(wildcard $(or $(SKINEDGE_DATA),$(CURDIR)/../shared/data)/ham10000)
 apk: $(VENV)/dev
 	$(BIN)/python tools/golden_android_pixels.py --check
 	$(BIN)/python tools/golden_android_answers.py --check
-	PYTHON=$(BIN)/python android_demo/build_apk.sh $(if $(HAM10000),--real $(HAM10000))
+	PYTHON=$(BIN)/python android_demo/build_apk.sh --benchmark --check-reproducible $(if $(HAM10000),--real $(HAM10000))
 
 # The embedded model on an emulated ARM processor; says what is missing where it cannot.
 arm64: $(VENV)/dev

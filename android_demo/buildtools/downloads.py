@@ -151,7 +151,7 @@ def _get_from_maven(downloads: list[Download], repository: Path) -> None:
         )
         names = ", ".join(d.name for d in downloads)
         run(
-            ["mvn", "-B", "-q", "-f", pom, f"-Dmaven.repo.local={repository}", "validate"],
+            ["mvn", "-B", "-q", "-U", "-f", pom, f"-Dmaven.repo.local={repository}", "validate"],
             f"could not fetch {names} with mvn: is Maven's registry reachable?",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -49,7 +50,9 @@ def java_home() -> Path:
         if javac is None:
             raise BuildError("no JDK found; install JDK 17 or newer, or set JAVA_HOME")
         home = Path(javac).resolve().parent.parent
-    if not (home / "lib" / "modules").is_file():
+    release = home / "release"
+    said = re.search(r'JAVA_VERSION="(\d+)', release.read_text() if release.is_file() else "")
+    if not said or int(said[1]) < 17:
         raise BuildError(f"{home} is not a JDK of version 17 or newer; set JAVA_HOME to one")
     return home
 

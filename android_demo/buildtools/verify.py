@@ -52,10 +52,10 @@ def signed(apksigner_says: str) -> str:
         raise CheckFailed(f"not signed by {', '.join(missing)}")
     if "WARNING" in apksigner_says:
         raise CheckFailed(apksigner_says[apksigner_says.index("WARNING") :].splitlines()[0])
-    key = re.search(r"certificate SHA-256 digest: ([0-9a-f]{64})", apksigner_says)
-    if not key:
-        raise CheckFailed("apksigner names no certificate")
-    return f"v1, v2 and v3, certificate {key[1][:16]}…"
+    keys = set(re.findall(r"certificate SHA-256 digest: ([0-9a-f]{64})", apksigner_says))
+    if len(keys) != 1:
+        raise CheckFailed(f"apksigner names {len(keys)} certificates, not one")
+    return f"v1, v2 and v3, certificate {keys.pop()[:16]}…"
 
 
 def described(badging: str, expected: Badging) -> str:
@@ -149,7 +149,7 @@ def resolves(
         raise CheckFailed(f"in newer_than_min_sdk.txt, but unused: {', '.join(stale)}")
     return (
         f"{findings.checked} references to Android exist, "
-        f"{len(findings.not_in_oldest)} of them newer than minSdk, guarded"
+        f"{len(findings.not_in_oldest)} of them newer than minSdk and on the list"
     )
 
 

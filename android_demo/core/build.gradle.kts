@@ -25,7 +25,7 @@ val tfliteTypes = files(
     zipTree(tfliteArchive.elements.map { it.single() }).matching { include("classes.jar") },
 )
 
-val desktopPlatform = providers.gradleProperty("desktopPlatform").get()
+val desktopPlatform = providers.gradleProperty("desktopPlatform").orElse("linux-x86_64").get()
 
 dependencies {
     tfliteArchive(libs.tflite.api) { artifact { type = "aar" } }

@@ -53,7 +53,7 @@ def test_what_exists_resolves_in_the_class_and_above_it() -> None:
         ),
         ALLOWED,
     )
-    assert found == "3 references to Android exist, 1 of them newer than minSdk, guarded"
+    assert found == "3 references to Android exist, 1 of them newer than minSdk and on the list"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
-// What WithMediaPipe.kt calls of MediaPipe Tasks, by its published signatures: MediaPipe's own
-// archive is in Google's repository alone, and this lets the snippet be compiled without it.
+// What WithMediaPipe.kt calls of MediaPipe Tasks, as its Java sources (mediapipe/tasks/java, 2025)
+// declare it: MediaPipe's own archive is in Google's repository alone, and this lets the snippet be
+// compiled without it.
 @file:Suppress("unused", "UNUSED_PARAMETER")
 
 package com.google.mediapipe.tasks.vision.imageclassifier

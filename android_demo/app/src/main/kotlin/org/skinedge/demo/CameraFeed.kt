@@ -23,6 +23,7 @@ private val handler = Handler(HandlerThread("camera").apply { start() }.looper)
 /** Why there are no pictures; [text] is the string resource that says so. */
 enum class CameraProblem(val text: Int) {
     NONE_FOUND(R.string.no_camera),
+    NOT_ALLOWED(R.string.camera_refused),
     IN_USE(R.string.camera_in_use),
     DISABLED(R.string.camera_disabled),
     FAILED(R.string.camera_failed),
@@ -97,6 +98,7 @@ class CameraFeed(context: Context, private val analyser: FrameAnalyser, listener
 
     private fun connect() {
         val request = request ?: return
+        if (connection != null) return
         waiting = false
         try {
             val cameras = manager.usableCameras()
@@ -110,7 +112,7 @@ class CameraFeed(context: Context, private val analyser: FrameAnalyser, listener
         } catch (error: CameraAccessException) {
             fail(connection, problemOf(error))
         } catch (_: SecurityException) {  // the permission was taken back a moment ago
-            fail(connection, CameraProblem.DISABLED)
+            fail(connection, CameraProblem.NOT_ALLOWED)
         } catch (_: IllegalArgumentException) {  // the camera was unplugged a moment ago
             fail(connection, CameraProblem.FAILED)
         }
@@ -136,7 +138,9 @@ class CameraFeed(context: Context, private val analyser: FrameAnalyser, listener
         }
 
         override fun onCameraAvailable(id: String) {
-            if (unavailable.remove(id) && waiting) handler.postDelayed(retry, RETRY_MILLIS)
+            if (!unavailable.remove(id) || !waiting) return
+            handler.removeCallbacks(retry)  // cameras of one device become free together
+            handler.postDelayed(retry, RETRY_MILLIS)
         }
     }
 

@@ -10,7 +10,7 @@ import android.os.Bundle
 import android.provider.Settings
 
 private const val REQUEST = 1
-private const val ASKED = "cameraAsked"
+private const val REQUESTS = "cameraRequests"
 private const val REFUSED_FOR_GOOD = "cameraRefusedForGood"
 
 /** The camera permission, from first asking to "don't ask again". */
@@ -21,11 +21,11 @@ class CameraPermission(private val activity: Activity, private val notice: Notic
     private val rationaleDue: Boolean
         get() = activity.shouldShowRequestPermissionRationale(Manifest.permission.CAMERA)
 
-    private var asked = saved?.getBoolean(ASKED) == true
+    private var requests = saved?.getInt(REQUESTS) ?: 0
     private var refusedForGood = saved?.getBoolean(REFUSED_FOR_GOOD) == true
 
     fun save(state: Bundle) {
-        state.putBoolean(ASKED, asked)
+        state.putInt(REQUESTS, requests)
         state.putBoolean(REFUSED_FOR_GOOD, refusedForGood)
     }
 
@@ -34,7 +34,7 @@ class CameraPermission(private val activity: Activity, private val notice: Notic
         when {
             refusedForGood ->
                 notice.show(text(R.string.camera_refused), R.string.open_settings, ::openSettings)
-            asked || rationaleDue ->
+            requests > 0 || rationaleDue ->
                 notice.show(text(R.string.camera_rationale), R.string.allow_camera, ::request)
             else -> request()
         }
@@ -44,11 +44,12 @@ class CameraPermission(private val activity: Activity, private val notice: Notic
     fun onResult(requestCode: Int, results: IntArray) {
         // Without results the question was interrupted, not answered.
         if (requestCode != REQUEST || results.isEmpty()) return
-        refusedForGood = !granted && !rationaleDue
+        // A question that was only dismissed looks the same the first time, and may be asked again.
+        refusedForGood = !granted && !rationaleDue && requests > 1
     }
 
     private fun request() {
-        asked = true
+        requests++
         activity.requestPermissions(arrayOf(Manifest.permission.CAMERA), REQUEST)
     }
 

@@ -53,6 +53,7 @@ class FrameAnalyser(private val context: Context, listener: Listener) : AutoClos
     private var reading: Reading? = null
     private val frame = YuvFrame()
     private val showReading = Runnable(::show)
+    private var refused = false
 
     init {
         handler.post(::load)
@@ -64,7 +65,10 @@ class FrameAnalyser(private val context: Context, listener: Listener) : AutoClos
      */
     fun openReader(size: FrameSize): ImageReader {
         rotationDegrees = UNKNOWN
-        handler.post { recogniser?.reset() }
+        handler.post {
+            recogniser?.reset()
+            refused = false
+        }
         val reader =
             ImageReader.newInstance(size.width, size.height, ImageFormat.YUV_420_888, MAX_IMAGES)
         reader.setOnImageAvailableListener(::analyse, handler)
@@ -119,20 +123,21 @@ class FrameAnalyser(private val context: Context, listener: Listener) : AutoClos
         val reading = reading
         val rotation = rotationDegrees
         image.use {
-            if (recogniser == null || reading == null || rotation == UNKNOWN) return
+            if (recogniser == null || reading == null || rotation == UNKNOWN || refused) return
             try {
                 frame.hold(image)
                 if (recogniser.frame(frame, rotation, reading)) main.post(showReading)
             } catch (error: FrameException) {
-                refuse(reader, error)
+                refuse(error)
             } catch (error: ModelFileException) {
-                refuse(reader, error)
+                refuse(error)
             }
         }
     }
 
-    private fun refuse(reader: ImageReader, error: Exception) {
-        reader.setOnImageAvailableListener(null, null)  // every further frame would fail alike
+    /** Every further frame would fail alike; they are still taken, or the preview would stop. */
+    private fun refuse(error: Exception) {
+        refused = true
         tell { onFrameFailure(error.message.orEmpty()) }
     }
 

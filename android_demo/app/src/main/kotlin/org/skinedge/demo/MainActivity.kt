@@ -180,9 +180,7 @@ class MainActivity : Activity(), FrameAnalyser.Listener, CameraFeed.Listener {
         preview.camera = null
         overlay.overNothing()
         panel.clear("")
-        val message = getString(problem.text)
-        if (problem == CameraProblem.NONE_FOUND) return notice.show(message)
-        notice.show(message, R.string.try_again) {
+        notice.show(getString(problem.text), R.string.try_again) {
             stopCamera()
             showCamera()
         }
@@ -197,7 +195,9 @@ class MainActivity : Activity(), FrameAnalyser.Listener, CameraFeed.Listener {
     }
 
     override fun onFrameFailure(message: String) {
-        if (preview.camera != null) notice.show(message)
+        if (preview.camera == null) return
+        panel.clear("")
+        notice.show(message)
     }
 
     // A photo

@@ -55,7 +55,13 @@ class Classifier(private val file: ModelFile, content: ByteBuffer, threads: Int)
             for (i in 0 until input.capacity()) tensor.putFloat(4 * i, levels[input.get(i).toInt() and 0xff])
         }
         for (i in heads.indices) heads[i].rewind()
-        interpreter.runForMultipleInputsOutputs(inputs, outputs)
+        try {
+            interpreter.runForMultipleInputsOutputs(inputs, outputs)
+        } catch (error: IllegalArgumentException) {
+            throw unusable(error)
+        } catch (error: IllegalStateException) {
+            throw unusable(error)
+        }
         heads[0].read(answer.probabilities)
         if (answer.probabilities.any { !(it >= 0) }) { // NaN is neither
             throw ModelFileException("the model returns what is no probability; end it with a softmax")
