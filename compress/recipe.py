@@ -94,7 +94,7 @@ class Slim:
 
     macs: float
     steps: int = 3
-    tune: FineTune = FineTune(8, 3e-4)
+    tune: FineTune = FineTune(12, 3e-4)
 
 
 @dataclass(frozen=True)
