@@ -29,10 +29,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from skinedge.benchmarks.attention_int8 import drawn, latency_ratios, spread
 from skinedge.benchmarks.command import as_command
-from skinedge.compress.activations import REPLACEMENTS, replace_activations
+from skinedge.compress.activations import replace_activations
 from skinedge.compress.fidelity import fidelity
 from skinedge.compress.heads import plan, run_heads
 from skinedge.compress.quantize import float32_tflite, int8_tflite
+from skinedge.compress.recipe import SWISH
 from skinedge.errors import SkinEdgeError
 from skinedge.train.batches import normalise
 from skinedge.train.datasets import open_dataset
@@ -61,7 +62,7 @@ class Row:
 
     Attributes:
         backbone, activation: what it is, and what stands for swish (`as published` or a row of
-            `compress.activations.REPLACEMENTS`).
+            `compress.recipe.SWISH`).
         weights: `imagenet` or `random`.
         size: side of the input, in pixels.
         float32, int8: kilobytes.
@@ -133,7 +134,7 @@ def prepared(
         backbone: a row of `BACKBONES`.
         size: of the input.
         pixels: uint8 `[n, size, size, 3]`; set batch statistics and the spread of the last layers.
-        activation: what replaces swish, a row of `REPLACEMENTS`; empty for nothing.
+        activation: what replaces swish, a row of `SWISH`; empty for nothing.
         seed: of random weights.
 
     Raises:
@@ -210,7 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("backbones", nargs="*", help="rows of the zoo; all by default")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--activation", choices=list(REPLACEMENTS), default="")
+    parser.add_argument("--activation", choices=list(SWISH), default="")
     parser.add_argument("--size", type=int, help="of every input instead of each one's own")
     parser.add_argument("--images", type=int, default=16, help="half of them calibrate")
     parser.add_argument("--repeats", type=int, default=15, help="timed runs of each file")

@@ -8,16 +8,40 @@ the network: its weights need fine-tuning before it says anything again.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import keras
+
 from skinedge.errors import CompressionError, UsageError
+from skinedge.train.datasets.images import LabelledImages
+from skinedge.train.recipes.recipe import Recipe
 
-__all__ = ["REPLACEMENTS", "replace_activations"]
+from .fine_tune import fine_tune
+from .recipe import SWISH, Swish
 
-REPLACEMENTS = {"relu6": "relu6", "hard-swish": "hard_silu"}
+__all__ = ["Exchanged", "exchange_swish", "replace_activations"]
+
 # As Keras names the functions: what each replacement stands in for.
-REPLACED = {"relu6": ("silu", "hard_silu"), "hard-swish": ("silu",)}
+REPLACED = {"relu6": ("silu", "hard_silu"), "hardswish": ("silu",)}
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What `exchange_swish` did.
+
+    Attributes:
+        by: what stands for swish now, a row of `recipe.SWISH`.
+        layers: in how many layers.
+    """
+
+    by: str
+    layers: int
+
+    def summary(self) -> str:
+        """One line."""
+        return f"{self.by} for swish in {self.layers} layers"
 
 
 def _name(activation: Any) -> str:
@@ -32,20 +56,20 @@ def replace_activations(keras: ModuleType, model: Any, by: str) -> Any:
     Args:
         keras: the namespace of the model, `keras`.
         model: functional, from `zoo.build`.
-        by: a row of `REPLACEMENTS`.
+        by: a row of `recipe.SWISH`.
 
     Raises:
         UsageError: there is no such replacement.
         CompressionError: the model has no swish.
     """
-    if by not in REPLACEMENTS:
-        raise UsageError(f"unknown activation {by!r}; there are: {', '.join(REPLACEMENTS)}")
+    if by not in SWISH:
+        raise UsageError(f"unknown activation {by!r}; there are: {', '.join(SWISH)}")
     replaced = []
 
     def clone(layer: Any) -> Any:
         config = layer.get_config()
         if _name(getattr(layer, "activation", None)) in REPLACED[by]:
-            config["activation"] = REPLACEMENTS[by]
+            config["activation"] = SWISH[by]
             replaced.append(layer.name)
         return type(layer).from_config(config)
 
@@ -54,3 +78,29 @@ def replace_activations(keras: ModuleType, model: Any, by: str) -> Any:
         raise CompressionError(f"{model.name}: has no swish to replace")
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _functions(model: Any) -> list[str]:
+    return [_name(getattr(layer, "activation", None)) for layer in model.layers]
+
+
+def exchange_swish(
+    model: Any, teacher: Any, train: LabelledImages, recipe: Recipe, how: Swish, seed: int
+) -> tuple[Any, Exchanged]:
+    """Replace every swish, then fine-tune until the network says again what it said.
+
+    Args:
+        model: Keras 3, from `zoo.build`; stays as it is.
+        teacher: the float model that `fine_tune` imitates.
+        train: the training split.
+        recipe: of the run; draws and varies views.
+        how: by which function, and fine-tuning.
+        seed: of draws.
+
+    Raises:
+        CompressionError: the model has no swish.
+    """
+    student = replace_activations(keras, model, how.by)
+    fine_tune(keras, student, teacher, train, recipe, how.tune, seed)
+    before, after = _functions(model), _functions(student)
+    return student, Exchanged(how.by, sum(a != b for a, b in zip(before, after, strict=True)))

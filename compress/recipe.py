@@ -5,6 +5,7 @@
 
 A name is steps in this order, each at most once, and a precision, joined by hyphens:
 
+- `relu6`, `hardswish`: that function in place of every swish;
 - `slimN`: whole channels removed until N % of the MACs are left;
 - `pruneN`: the smallest N % of each layer's weights set to zero, more and more of them;
   `pruneNglobal`: of all layers' together; `pruneNconstant`: all at once, at the start;
@@ -28,6 +29,7 @@ __all__ = [
     "LISTED",
     "OLDEST_TFLITE",
     "PRECISIONS",
+    "SWISH",
     "Cluster",
     "Compression",
     "FineTune",
@@ -35,6 +37,7 @@ __all__ = [
     "Prune",
     "Qat",
     "Slim",
+    "Swish",
     "parse",
 ]
 
@@ -60,6 +63,9 @@ OLDEST_TFLITE = {
 }
 ANDROID_TFLITE = "2.16"  # the last release for Android on Maven Central
 
+# What can stand for swish, and what Keras calls it.
+SWISH = {"relu6": "relu6", "hardswish": "hard_silu"}
+
 LEAST_CLUSTERS, MOST_CLUSTERS = 3, 256  # zero and one value on either side; what int8 can tell
 
 
@@ -80,6 +86,14 @@ class FineTune:
     images_per_epoch: int = 0
     weight_decay: float = 0.0
     map_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Swish:
+    """Replace swish by a row of `SWISH`; see `activations`."""
+
+    by: str
+    tune: FineTune = FineTune(4, 3e-4)
 
 
 @dataclass(frozen=True)
@@ -181,7 +195,7 @@ class Compression:
     Attributes:
         name: as `parse` reads it.
         precision: a row of `PRECISIONS`.
-        slim, prune, cluster, qat: the steps, in this order; None for none.
+        swish, slim, prune, cluster, qat: the steps, in this order; None for none.
         representative: training images that calibrate activation ranges, where there are any.
         choice: which of them: `random`, or `balanced`, each class in turn.
         ranges: how they decide activation ranges: a row of `ranges.RANGES`.
@@ -193,6 +207,7 @@ class Compression:
 
     name: str
     precision: str = "int8"
+    swish: Swish | None = None
     slim: Slim | None = None
     prune: Prune | None = None
     cluster: Cluster | None = None
@@ -210,7 +225,7 @@ class Compression:
 
     def with_epochs(self, epochs: int) -> Compression:
         """The same, with so many epochs of fine-tuning in every step."""
-        steps = {key: getattr(self, key) for key in ("slim", "prune", "cluster", "qat")}
+        steps = {key: getattr(self, key) for key in ("swish", "slim", "prune", "cluster", "qat")}
         tuned = {
             key: replace(step, tune=replace(step.tune, epochs=epochs))
             for key, step in steps.items()
@@ -220,6 +235,7 @@ class Compression:
 
 
 _NAME = re.compile(
+    rf"(?:(?P<swish>{'|'.join(SWISH)})-)?"
     r"(?:slim(?P<slim>\d{1,2})-)?(?:prune(?P<prune>\d{1,2}|2of4(?!\w))"
     r"(?P<scope>global)?(?P<schedule>constant)?-)?"
     r"(?:cluster(?P<cluster>\d{1,3})-)?(?P<qat>qat-)?(?P<precision>[a-z]+\d*(?:x\d+)?)"
@@ -242,8 +258,9 @@ def parse(name: str) -> Compression:
     match = _NAME.fullmatch(name)
     if match is None or match["precision"] not in PRECISIONS:
         raise UsageError(
-            f"unknown compression recipe {name!r}: steps (slimN, pruneN, prune2of4, clusterN, qat) "
-            f"in this order and a precision ({', '.join(PRECISIONS)}), joined by hyphens"
+            f"unknown compression recipe {name!r}: steps ({', '.join(SWISH)}, slimN, pruneN, "
+            f"prune2of4, clusterN, qat) in this order and a precision ({', '.join(PRECISIONS)}), "
+            "joined by hyphens"
         )
     if match["qat"] and match["precision"] != "int8":
         raise UsageError(f"{name!r}: qat trains for int8, not for {match['precision']}")
@@ -252,13 +269,14 @@ def parse(name: str) -> Compression:
         raise UsageError(f"{name!r}: a step's number is at least 1")
     if match["cluster"] and not LEAST_CLUSTERS <= int(match["cluster"]) <= MOST_CLUSTERS:
         raise UsageError(f"{name!r}: a layer has {LEAST_CLUSTERS} to {MOST_CLUSTERS} clusters")
-    changed = match["qat"] or any(numbers)
+    changed = match["swish"] or match["qat"] or any(numbers)
     limits = CHANGED if changed else Limits()
     if match["precision"] not in ("int8", "float32", "float16"):
         limits = replace(limits, partitions=None)
     return Compression(
         name,
         match["precision"],
+        Swish(match["swish"]) if match["swish"] else None,
         Slim(int(match["slim"]) / 100) if match["slim"] else None,
         _prune(match) if match["prune"] else None,
         Cluster(int(match["cluster"])) if match["cluster"] else None,
@@ -275,6 +293,8 @@ LISTED = {
     "qat-int8": "quantization-aware training",
     "slim55-int8": "55 % of the MACs, channels removed: smaller and faster",
     "slim55-qat-int8": "55 % of the MACs, then quantization-aware training",
+    "relu6-int8": "ReLU6 for swish, which int8 rounds badly: EfficientNet-B0 and B3",
+    "hardswish-qat-int8": "hard-swish for swish, then quantization-aware training",
     "prune50-int8": "half of the weights zero: smaller only once zipped, not faster",
     "prune2of4-int8": "two zeros in every four weights, for hardware that skips them",
     "cluster32-int8": "32 different weights a layer: smaller only once zipped",

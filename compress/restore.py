@@ -27,6 +27,8 @@ from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.runs import Run, save
 from skinedge.train.zoo.build import build
 
+from .activations import replace_activations
+from .channels import keep_channels
 from .convert import float32_tflite
 from .metadata import package
 from .pipeline import training_pixels
@@ -82,8 +84,7 @@ def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarr
         wanted = tuple(layer.kernel.shape)
         if kernel.size != np.prod(wanted):
             raise CompressionError(
-                f"cannot restore it: {layer.name} is of another shape than its recipe's; "
-                "channels were removed"
+                f"cannot restore it: {layer.name} is of another shape than its card says"
             )
         zero = np.zeros(layer.output.shape[-1])
         weights[layer.name] = (kernel.reshape(wanted), bias[0] if bias else zero)
@@ -99,21 +100,35 @@ def _normalisers(model: Any) -> dict[str, Any]:
     }
 
 
+def _network(card: dict[str, Any]) -> Any:
+    """The Keras network that a card describes, changed as its compression changed it; random
+    weights."""
+    spec = replace(Recipe.of(card["recipe"]).spec, input_size=card["input"]["height"])
+    model = build(spec, keras)
+    for step in card.get("compression", {}).get("did", {}).values():
+        if by := step.get("by"):
+            model = replace_activations(keras, model, by)
+        if channels := step.get("after", {}).get("channels"):
+            # Which of them were kept, their weights say.
+            model = keep_channels(model, {name: np.arange(n) for name, n in channels.items()})
+    return model
+
+
 def restored(file: ModelFile) -> Any:
     """The Keras model of a file: logits and, with attention, the map.
 
     Inference alone: every batch normalisation is the identity with the convolution's bias.
 
     Args:
-        file: a SkinEdge file whose network is its recipe's; not one with channels removed.
+        file: a SkinEdge file; its network is its recipe's, but for channels removed and swish
+            exchanged.
 
     Raises:
         CompressionError: it is not, or its weights are neither int8 nor float32.
     """
     if file.card is None:
         raise CompressionError(f"{file.path}: cannot restore it: not a SkinEdge file")
-    spec = replace(Recipe.of(file.card["recipe"]).spec, input_size=file.card["input"]["height"])
-    model = build(spec, keras)
+    model = _network(file.card)
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
     layers = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
     try:

@@ -17,6 +17,7 @@ from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.runs import save
 
+from .activations import exchange_swish
 from .card import weights_digest
 from .cluster import cluster
 from .prune import prune
@@ -79,7 +80,7 @@ def change(
     folder: Path,
     progress: Callable[[str, int], Any],
 ) -> Changed:
-    """Take `slim`, `prune` and `cluster` as far as the recipe has them.
+    """Take `swish`, `slim`, `prune` and `cluster` as far as the recipe has them.
 
     Args:
         model: the run's finished float model, which teaches every step.
@@ -91,7 +92,12 @@ def change(
         progress: called with a line before each step.
     """
     cuts = partial(slim, progress=lambda line: progress(line, 0))
-    steps = ((how.slim, cuts), (how.prune, prune), (how.cluster, cluster))
+    steps = (
+        (how.swish, exchange_swish),
+        (how.slim, cuts),
+        (how.prune, prune),
+        (how.cluster, cluster),
+    )
     wanted = [(settings, step) for settings, step in steps if settings is not None]
     # With its folder: a copy of the dataset may lack sharper copies of the same names.
     images = ["/".join(image.sharpest.parts[-2:]) for image in train.images]

@@ -12,6 +12,7 @@ from skinedge.compress.recipe import (
     LISTED,
     OLDEST_TFLITE,
     PRECISIONS,
+    SWISH,
     Limits,
     parse,
 )
@@ -35,6 +36,17 @@ def test_a_name_is_steps_and_a_precision() -> None:
     assert how.qat
     assert how.precision == "int8"
     assert how.limits == CHANGED
+
+
+@pytest.mark.parametrize("by", SWISH)
+def test_swish_is_exchanged_before_anything_is_cut(by: str) -> None:
+    how = parse(f"{by}-slim60-qat-int8")
+    assert how.swish
+    assert how.swish.by == by
+    assert how.steps() == (by, "slim60", "qat")
+    assert how.limits == CHANGED
+    with pytest.raises(UsageError, match=by):
+        parse(f"slim60-{by}-int8")
 
 
 def test_structured_zeros_have_a_name_of_their_own() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from tiny import TINY
 
+from skinedge.compress.activations import replace_activations
+from skinedge.compress.channels import keep_channels, removable_groups
 from skinedge.compress.convert import float32_tflite
 from skinedge.compress.quantize import float16_tflite, int8_tflite
 from skinedge.compress.restore import _set_statistics, restored
@@ -23,9 +26,9 @@ from skinedge.train.zoo.weights import load_imagenet
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8)
 
 
-def _file(content: bytes) -> ModelFile:
+def _file(content: bytes, about: dict[str, Any] | None = None) -> ModelFile:
     card = {"recipe": asdict(TINY), "input": {"height": 64}, "flatbuffer_bytes": len(content)}
-    return ModelFile(Path("tiny.tflite"), content, (), card)
+    return ModelFile(Path("tiny.tflite"), content, (), {**card, **(about or {})})
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,33 @@ def test_the_network_comes_back_to_within_the_rounding_of_weights(
 def test_a_float32_file_gives_the_same_answers(network: keras.Model) -> None:
     again = restored(_file(float32_tflite(network)))
     one, other = network.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))
+    assert np.allclose(one[0], other[0], atol=1e-4)
+
+
+def test_removed_channels_come_back(network: keras.Model) -> None:
+    group = next(g for g in removable_groups(network) if g.name == "block3_expand_conv")
+    kept = np.arange(0, group.channels, 3)
+    slim = keep_channels(network, {group.name: kept})
+    did = {"slim60": {"after": {"channels": {group.name: len(kept)}}}}
+    card = {"compression": {"did": did}}
+    again = restored(_file(float32_tflite(slim), card))
+    assert again.count_params() == slim.count_params() < network.count_params()
+    one, other = slim.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))
+    assert np.allclose(one[0], other[0], atol=1e-4)
+    with pytest.raises(CompressionError, match="of another shape than its card says"):
+        restored(_file(float32_tflite(slim)))
+
+
+def test_exchanged_swish_comes_back() -> None:
+    keras.utils.set_random_seed(1)
+    spec = replace(TINY.spec, backbone="efficientnet-b0")
+    relu = replace_activations(keras, build(spec, keras), "relu6")
+    card = {
+        "recipe": asdict(replace(TINY, spec=spec)),
+        "compression": {"did": {"relu6": {"by": "relu6"}}},
+    }
+    again = restored(_file(float32_tflite(relu), card))
+    one, other = relu.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))
     assert np.allclose(one[0], other[0], atol=1e-4)
 
 
