@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from .energy import find_meter
 from .results import Machine
 
 __all__ = ["Watch", "version_of"]
@@ -88,37 +89,26 @@ def _throttled() -> int | None:
         return None
 
 
-def _joules() -> float | None:
-    """Of all processor packages since some moment; None without a meter that may be read."""
-    # Domains within a package (`intel-rapl:0:0`) are part of it.
-    paths = Path("/sys/class/powercap").glob("intel-rapl:?/energy_uj")
-    values = [_text(path) for path in paths]
-    return sum(int(value) for value in values) / 1e6 if values and all(values) else None
-
-
 class Watch:
-    """Looks at the machine at the start of a benchmark and at its end."""
+    """Looks at the machine at the start of a benchmark and at its end.
+
+    Attributes:
+        meter: of energy; None where there is none that can be read.
+    """
 
     def __init__(self) -> None:
-        self._temperature, self._throttled, self._joules = (
-            _temperature(),
-            _throttled(),
-            _joules(),
-        )
+        self.meter = find_meter()
+        self._temperature, self._throttled = _temperature(), _throttled()
         load = os.getloadavg()[0] / _cores() if hasattr(os, "getloadavg") else None
         self._load = None if load is None else round(load, 2)
 
     def machine(self, gpu: str = "") -> Machine:
         """What the machine is, and what became of it since."""
-        now, temperature, joules = _throttled(), _temperature(), _joules()
+        now, temperature = _throttled(), _temperature()
         throttled = None
         if now is not None and self._throttled is not None:
             new = now & ~self._throttled & _THROTTLED_BEFORE
             throttled = bool(new or (now | self._throttled) & _THROTTLED_NOW)
-        energy = None
-        # The counter starts anew after some minutes to hours; then nothing is known.
-        if joules is not None and self._joules is not None and joules >= self._joules:
-            energy = round(joules - self._joules, 1)
         both = None
         if temperature is not None and self._temperature is not None:
             both = (self._temperature, temperature)
@@ -136,5 +126,5 @@ class Watch:
             temperature=both,
             throttled=throttled,
             load=self._load,
-            energy=energy,
+            meter=self.meter.name if self.meter else "",
         )

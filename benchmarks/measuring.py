@@ -17,6 +17,7 @@ from skinedge.errors import DatasetError
 from skinedge.image import to_input
 
 from .bench import Bench
+from .energy import millijoules
 from .pictures import jpeg, pictures
 from .results import Latency
 from .timing import interleaved, spread
@@ -39,7 +40,7 @@ def _runs(call: Callable[[], object], most: int) -> int:
 
 
 def inference(bench: Bench) -> None:
-    """Inference of everything that computes, in turn."""
+    """Inference of everything that computes, in turn; energy where there is a meter."""
     keys: list[tuple[str, int]] = []
     calls: list[Callable[[], object]] = []
 
@@ -59,8 +60,16 @@ def inference(bench: Bench) -> None:
     runs = [_runs(call, bench.plan.runs) for call in calls]
     advance = bench.progress("time inference, all in turn", sum(runs))
     found = interleaved(calls, runs, min(5, bench.plan.runs), advance)
-    for (name, threads), timed in zip(keys, found, strict=True):
-        latency = Latency(threads, spread(timed.ms))
+    # After all times are taken: reading a meter takes time too.
+    meter = bench.watch.meter
+    if meter:
+        advance = bench.progress(f"energy, by {meter.name}", len(calls))
+    for (name, threads), call, timed in zip(keys, calls, found, strict=True):
+        on_processor = meter if threads else None  # no meter here sees a GPU
+        energy = millijoules(on_processor, call) if on_processor else None
+        if meter:
+            advance(1)
+        latency = Latency(threads, spread(timed.ms), energy=energy)
         bench.change(name, latency=(*bench.subjects[name].latency, latency))
 
 

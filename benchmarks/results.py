@@ -59,7 +59,7 @@ class Machine:
         temperature: degrees Celsius before and after; None where no sensor can be read.
         throttled: whether the board says that it slowed down meanwhile; None where it does not say.
         load: runnable processes per core before the start; above 0.2 the machine is not idle.
-        energy: joules the processor took meanwhile; None without a meter that can be read.
+        meter: what measured energy; empty where there is none that can be read.
     """
 
     processor: str
@@ -75,7 +75,7 @@ class Machine:
     temperature: tuple[float, float] | None = None
     throttled: bool | None = None
     load: float | None = None
-    energy: float | None = None
+    meter: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Latency:
         postprocessing: tensors to a prediction.
         total: that JPEG to a prediction, timed as a whole.
         throughput: images a second, many whole predictions one after the other.
+        energy: millijoules of one inference, by the machine's meter, idling included; None
+            without one.
     """
 
     threads: int
@@ -97,6 +99,7 @@ class Latency:
     postprocessing: Spread | None = None
     total: Spread | None = None
     throughput: float | None = None
+    energy: float | None = None
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ def _latency_notes(report: Report) -> Iterator[str]:
     if runs:
         many = f"{min(runs)}" if min(runs) == max(runs) else f"{min(runs)} to {max(runs)}"
         yield f"Median of {many} runs, in brackets the 5th to the 95th percentile."
+    if report.machine.meter:
+        yield f"Energy is of the {report.machine.meter}, whatever else they did included."
     for subject in report.subjects:
         if subject.refused:
             yield f"{subject.name} is not compared: {subject.refused.rstrip('.')}."
@@ -87,6 +89,7 @@ def _latency_notes(report: Report) -> Iterator[str]:
 def latency(report: Report) -> Table | None:
     """One row for each subject and number of threads; a refused subject has a row at least."""
     model, rows = reference(report), []
+    metered = any(known(found.energy) for s in report.subjects for found in s.latency)
     for subject in report.subjects:
         names = (subject.name, subject.runtime, subject.precision)
         for found in subject.latency:
@@ -99,14 +102,16 @@ def latency(report: Report) -> Table | None:
                     str(found.threads) if found.threads else "GPU",
                     *map(spread, parts),
                     figure(found.throughput),
+                    *([figure(found.energy)] if metered else []),
                     f"{own / first:.2f}" if own and first else DASH,
                 )
             )
         if subject.refused and not subject.latency:
-            rows.append((*names, *[DASH] * 7))
+            rows.append((*names, *[DASH] * (7 + metered)))
     header = (
         *("subject", "runtime", "precision", "threads", "preprocessing, ms", "inference, ms"),
         *("postprocessing, ms", "total, ms", "images/s"),
+        *(["inference, mJ"] if metered else []),
         f"inference, {model.name} = 1" if model else "",
     )
     caption = "Latency, one image at a time"
