@@ -63,13 +63,15 @@ def recipe_page(recipe: Any) -> str:
 
 def _not_reached_here(recipe: Any) -> list[str]:
     """What this project could not try, where the user reads about the recipe."""
-    backbones = station("train.zoo.backbones", "train")
-    if backbones.BACKBONES[recipe.spec.backbone].weights_package:
+    backbone = station("train.zoo.backbones", "train").BACKBONES[recipe.spec.backbone]
+    if backbone.weights_package:
         return []
-    return [
-        "Keras downloads this backbone's ImageNet weights, or --weights FILE reads them. "
-        "SkinEdge's authors could not download them: the recipe was never trained in full."
-    ]
+    if isinstance(backbone.network, station("train.zoo.applications", "train").Application):
+        source = "Keras downloads this backbone's ImageNet weights, or --weights FILE reads them."
+    else:
+        source = "--weights FILE reads torchvision's ImageNet weights; Keras has none."
+    never = "SkinEdge's authors could not download them: the recipe was never trained in full."
+    return [f"{source} {never}"]
 
 
 def recipes(

@@ -17,11 +17,12 @@ import pytest
 
 from skinedge.errors import ModelFileError, UsageError
 from skinedge.train.batches import normalise
-from skinedge.train.zoo.applications import Application, statistics
+from skinedge.train.zoo.applications import Application
 from skinedge.train.zoo.backbones import BACKBONES
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.placement import placed
 from skinedge.train.zoo.spec import ModelSpec, Placed
+from skinedge.train.zoo.statistics import statistics
 from skinedge.train.zoo.weights import load_imagenet
 
 # Keras' warnings about file formats and about sizes other than 224.

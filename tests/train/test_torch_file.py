@@ -1,10 +1,11 @@
-"""Legacy PyTorch files, assembled here opcode by opcode, honest and hostile."""
+"""PyTorch files of both formats, assembled here opcode by opcode, honest and hostile."""
 
 from __future__ import annotations
 
 import pickle
 import struct
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,25 @@ def legacy_file(tree: Any, storages: dict[str, np.ndarray], /, **pickles: Any) -
     }
     raw = (struct.pack("<q", s.size) + s.tobytes() for s in storages.values())
     return b"".join(map(pickled, parts.values())) + b"".join(raw)
+
+
+def zip_file(
+    path: Path,
+    members: Mapping[str, bytes],
+    compression: int = zipfile.ZIP_STORED,
+) -> Path:
+    """A `.pth` of PyTorch 1.6 or later, with these members under its one folder."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(f"archive/{name}", data)
+    return path
+
+
+def zip_tensor(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Call:
+    """Of storage 0; its persistent id has no view."""
+    storage = Stored(("storage", Name("torch", "FloatStorage"), "0", "cpu", 24))
+    arguments = (storage, offset, shape, strides, False, ORDERED_DICT)
+    return Call(Name("torch._utils", "_rebuild_tensor_v2"), arguments)
 
 
 NUMBERS = np.arange(24, dtype="<f4")
@@ -211,7 +231,7 @@ FLOATS = Name("torch", "FloatStorage")
         ("module", FLOATS, "0", "cpu", 24, None),
         ("storage", "FloatStorage", "0", "cpu", 24, None),
         ("storage", FLOATS, "0", "cpu", 24, ("view", 0, 24)),
-        ("storage", FLOATS, "0", "cpu", 24),
+        ("storage", FLOATS, "0", "cpu"),
     ],
 )
 def test_other_persistent_ids_are_refused(pid: Any, refused: Any) -> None:
@@ -277,12 +297,67 @@ def test_a_file_that_is_no_state_dict_is_refused(
     refused(legacy_file({"w": PLAIN}, {"0": NUMBERS}, **pickles), match)
 
 
-def test_a_zip_checkpoint_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "new.pth"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("archive/data.pkl", pickled({"w": PLAIN}))
-        archive.writestr("archive/data/0", NUMBERS.tobytes())
-    with pytest.raises(ModelFileError, match=r"new\.pth: not a legacy PyTorch weight file"):
+ZIPPED = {
+    "data.pkl": pickled({"w": zip_tensor((2, 3), (3, 1), 18)}),
+    "byteorder": b"little",
+    "data/0": NUMBERS.tobytes(),
+    "version": b"3\n",
+}
+
+
+def test_a_zip_is_read(tmp_path: Path) -> None:
+    path = zip_file(tmp_path / "new.pth", ZIPPED)
+    np.testing.assert_array_equal(load_state_dict(path)["w"], NUMBERS[18:].reshape(2, 3))
+    (tmp_path / "cut.pth").write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ModelFileError, match=r"cut\.pth: not a PyTorch weight file"):
+        load_state_dict(tmp_path / "cut.pth")
+
+
+def test_parameters_are_tensors(tmp_path: Path) -> None:
+    """As torchvision's files have them: a state dict of parameters, saved again."""
+    rebuild = Name("torch._utils", "_rebuild_parameter")
+    (tmp_path / "old.pth").write_bytes(
+        legacy_file({"w": Call(rebuild, (PLAIN, True, ORDERED_DICT))}, {"0": NUMBERS})
+    )
+    tree = {"w": Call(rebuild, (zip_tensor((24,), (1,)), True, ORDERED_DICT))}
+    zip_file(tmp_path / "new.pth", {**ZIPPED, "data.pkl": pickled(tree)})
+    for name in ("old.pth", "new.pth"):
+        np.testing.assert_array_equal(load_state_dict(tmp_path / name)["w"], NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("members", "match"),
+    [
+        ({"byteorder": b"big"}, "big-endian"),
+        ({"data/0": b"123"}, "cannot read these weights"),
+        ({"data/0": b""}, "outside its storage"),
+        (
+            {"data.pkl": pickled({"w": zip_tensor((1 << 45, 24), (0, 1))})},
+            "larger than its storage",
+        ),
+        ({"data.pkl": pickled(Call(Name("os", "system"), ("true",)))}, "os.system is not allowed"),
+        ({"data.pkl": b""}, "cannot read these weights"),
+        ({"data.pkl": pickled([1])}, "cannot read these weights"),
+    ],
+)
+def test_other_zips_are_refused(members: dict[str, bytes], match: str, tmp_path: Path) -> None:
+    path = zip_file(tmp_path / "new.pth", {**ZIPPED, **members})
+    with pytest.raises(ModelFileError, match=match) as caught:
+        load_state_dict(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("gone", ["data.pkl", "data/0"])
+def test_a_zip_without_a_member_is_refused(gone: str, tmp_path: Path) -> None:
+    members = {name: data for name, data in ZIPPED.items() if name != gone}
+    with pytest.raises(ModelFileError, match=r"new\.pth: cannot read these weights"):
+        load_state_dict(zip_file(tmp_path / "new.pth", members))
+
+
+def test_a_compressed_zip_is_refused(tmp_path: Path) -> None:
+    path = zip_file(tmp_path / "new.pth", ZIPPED, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelFileError, match=r"is compressed|members overlap"):
         load_state_dict(path)
 
 

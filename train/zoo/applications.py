@@ -1,9 +1,8 @@
 """Backbones of `keras.applications`, flat, with attention between their stages.
 
 Keras builds the network; cloning it layer by layer renames what Keras numbers by the session,
-leaves the in-graph preprocessing out, and calls back after each stage. A frozen 1x1 convolution
-named `statistics` takes our input to the values the backbone was trained on, so that padding
-pads with the right zero.
+leaves the in-graph preprocessing out, for which `statistics` stands in, and calls back after each
+stage.
 """
 
 from __future__ import annotations
@@ -18,13 +17,10 @@ import numpy as np
 
 from skinedge.errors import UsageError
 
-from .spec import PIXEL_SCALE, PIXEL_ZERO
+from .statistics import adapt
 
-__all__ = ["Application", "application", "named_weights", "statistics"]
+__all__ = ["Application", "application", "named_weights"]
 
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
-IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225])
-CAFFE_MEAN_BGR = np.array([103.939, 116.779, 123.68])
 PREPROCESSING = ("Rescaling", "Normalization")
 
 
@@ -58,22 +54,6 @@ class Application:
             return constructor(include_top=False, weights=weights, input_shape=shape, **options)
         except ValueError as error:
             raise UsageError(f"{self.constructor}: {error}") from error
-
-
-def statistics(mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel `[1, 1, 3, 3]` and bias `[3]`, float32, from our input to a mode's values.
-
-    Our input is (pixel - 127) / 128, so pixel = 128 x + 127.
-    """
-    if mode == "caffe":
-        matrix, offset = np.eye(3)[::-1], -CAFFE_MEAN_BGR
-    elif mode == "torch":
-        matrix = np.diag(1 / (255 * IMAGENET_DEVIATION))
-        offset = -IMAGENET_MEAN / IMAGENET_DEVIATION
-    else:
-        matrix, offset = np.eye(3) / 127.5, -np.ones(3)
-    bias = matrix.sum(axis=0) * PIXEL_ZERO + offset
-    return (matrix / PIXEL_SCALE)[None, None].astype(np.float32), bias.astype(np.float32)
 
 
 def _is_preprocessing(layer: Any) -> bool:
@@ -112,15 +92,7 @@ def application(
     names = _stable_names(source)
     stage_of = {layer: f"stage{stage}" for stage, layer in enumerate(row.stage_ends.split(), 1)}
     pixels = keras.Input((size, size, 3), name="pixels")
-    kernel, bias = statistics(row.mode)
-    adapted = keras.layers.Conv2D(
-        3,
-        1,
-        kernel_initializer=keras.initializers.Constant(kernel),
-        bias_initializer=keras.initializers.Constant(bias),
-        trainable=False,
-        name="statistics",
-    )(pixels)
+    adapted = adapt(keras, pixels, row.mode)
 
     def renamed(layer: Any) -> Any:
         config = {**layer.get_config(), "name": names[layer.name]}

