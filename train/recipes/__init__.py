@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .deep_lesion_scan import DEEP_LESION_SCAN
-from .edge import EDGE, EDGE_128
+from .edge import EDGE, EDGE_128, EDGE_128_B0
 from .efficientnet_b3 import CBAM_B3, MELANOMA_B3
 from .going_smaller import GOING_SMALLER
 from .loss import Loss
@@ -17,6 +17,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         EDGE,
         EDGE_128,
+        EDGE_128_B0,
         *SOFT_ATTENTION,
         *GOING_SMALLER,
         MELANOMA_B3,

@@ -14,7 +14,7 @@ from ..zoo.spec import ModelSpec
 from .loss import Loss
 from .recipe import Recipe, Stage
 
-__all__ = ["EDGE", "EDGE_128"]
+__all__ = ["EDGE", "EDGE_128", "EDGE_128_B0"]
 
 EDGE = Recipe(
     name="edge",
@@ -42,4 +42,11 @@ EDGE_128 = replace(
     spec=ModelSpec("efficientnet-lite0", placed("soft", "efficientnet-lite0"), 128),
     stages=(Stage(128, 8, 6e-4, 1e-5, ema_momentum=0.99),),
     images_per_epoch=5000,
+)
+
+# With swish and squeeze-excite, to see what those cost under int8 and what brings it back.
+EDGE_128_B0 = replace(
+    EDGE_128,
+    name="edge-128-b0",
+    spec=ModelSpec("efficientnet-b0", placed("soft", "efficientnet-b0"), 128),
 )
