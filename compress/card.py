@@ -95,7 +95,8 @@ def card(
         "recipe": description["recipe"],
         "recipe_sha256": description["recipe_sha256"],
         "training": {key: description[key] for key in TRAINING},
-        "compression": {**asdict(how), "did": steps},
+        # What a run restored from a file had been through already is still true of it.
+        "compression": {**asdict(how), "did": {**description.get("changed", {}), **steps}},
         "quantization": _quantization(how),
         "oldest_tflite": OLDEST_TFLITE[how.precision],
         "weights_sha256": weights_digest(model),

@@ -100,18 +100,24 @@ def _normalisers(model: Any) -> dict[str, Any]:
     }
 
 
+def _changes(card: dict[str, Any]) -> dict[str, Any]:
+    """What compression did that made another network: swish exchanged, channels removed."""
+    did = card.get("compression", {}).get("did", {})
+    return {name: step for name, step in did.items() if step.keys() & {"by", "after"}}
+
+
 def _network(card: dict[str, Any]) -> Any:
-    """The Keras network that a card describes, changed as its compression changed it; random
-    weights."""
+    """The Keras network that a card describes; random weights."""
     spec = replace(Recipe.of(card["recipe"]).spec, input_size=card["input"]["height"])
     model = build(spec, keras)
-    for step in card.get("compression", {}).get("did", {}).values():
+    left: dict[str, int] = {}
+    for step in _changes(card).values():
         if by := step.get("by"):
             model = replace_activations(keras, model, by)
-        if channels := step.get("after", {}).get("channels"):
-            # Which of them were kept, their weights say.
-            model = keep_channels(model, {name: np.arange(n) for name, n in channels.items()})
-    return model
+        for name, channels in step.get("after", {}).get("channels", {}).items():
+            left[name] = min(channels, left.get(name, channels))
+    # Which of the channels were kept, their weights say.
+    return keep_channels(model, {n: np.arange(k) for n, k in left.items()}) if left else model
 
 
 def restored(file: ModelFile) -> Any:
@@ -207,6 +213,7 @@ def restore(file: ModelFile, paths: Sequence[Path], folder: Path) -> Run:
         **training,
         "recipe": card["recipe"],
         "recipe_sha256": card["recipe_sha256"],
+        **({"changed": changes} if (changes := _changes(card)) else {}),
         "start": f"file {hashlib.sha256(file.content).hexdigest()}",
         "versions": {**card["versions"], "keras": keras.__version__, "numpy": np.__version__},
     }

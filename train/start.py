@@ -52,10 +52,11 @@ def _go_on(model: Any, recipe: Recipe, run: Run, split: Split, reading: EqualPri
     """The run's weights, its last layer such that `reading` of the logits are the run's logits
     for equally common classes: whatever loss either has, the answers are the same at first."""
     trained = load_equal_prior(run, split)
-    described = run.describe()["recipe"]["spec"]
-    network = _network(recipe.spec)
+    description, network = run.describe(), _network(recipe.spec)
+    described = description["recipe"]["spec"]
     refusal = f"{run.folder}: cannot go on from it, it is another network than {recipe.name}'s"
-    if {key: described.get(key) for key in network} != network:
+    # A restored one may be its recipe's, changed by compression: weights fit, functions do not.
+    if description.get("changed") or {key: described.get(key) for key in network} != network:
         raise RunError(refusal)
     try:
         model.set_weights(trained.get_weights())
