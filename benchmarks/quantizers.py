@@ -1,6 +1,7 @@
-"""One float model, quantized to int8 by SkinEdge and by the defaults of the tools that exist.
+"""Float models, quantized to int8 by SkinEdge and by the defaults of the tools that exist.
 
     python -m skinedge.benchmarks.quantizers runs/edge --data ham10000/
+    python -m skinedge.benchmarks.quantizers runs/soft runs/cbam runs/sge --data ham10000/
 
 Rows: the float32 file; SkinEdge's `int8`; the TFLite converter's defaults; AI Edge Quantizer's
 defaults, both with the same representative images. Every file answers for the same images of
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from skinedge.benchmarks.attention_int8 import latency_ratios
@@ -44,6 +47,7 @@ class Row:
     """One file.
 
     Attributes:
+        run: name of the run's folder.
         quantizer: who made it.
         metrics: of the test split, by name; NaN where the task has no such class.
         on_lesion: share of the map's energy on the lesion; NaN without map or masks.
@@ -54,6 +58,7 @@ class Row:
         latency: median as a share of the float32 file's.
     """
 
+    run: str
     quantizer: str
     metrics: dict[str, float]
     on_lesion: float
@@ -114,6 +119,7 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
         on_lesion = figures["attention_on_lesion"]
         rows.append(
             Row(
+                run.folder.name,
                 name,
                 {key: figures[key] for key in METRICS},
                 on_lesion["mean"] if on_lesion else float("nan"),
@@ -127,34 +133,49 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
     return rows
 
 
+def _or_dash(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
+
+
 def markdown(rows: list[Row]) -> str:
     """The table for a document."""
-    lines = [
-        "| quantizer | balanced accuracy | macro AUROC | melanoma AUROC | same class | "
-        "map correlation | top 20 % overlap | on lesion | bytes | gzipped | partitions | latency |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    header = (
+        *("run", "quantizer", "balanced accuracy", "macro AUROC", "melanoma AUROC", "same class"),
+        *("map correlation", "top 20 % overlap", "on lesion", "bytes", "gzipped", "partitions"),
+        "latency",
+    )
+    table = [header, ["---"] * len(header)]
     for row in rows:
-        metrics = " | ".join(f"{row.metrics[key]:.4f}" for key in METRICS)
         close = row.fidelity
-        lines.append(
-            f"| {row.quantizer} | {metrics} | {close.agreement:.2%} | "
-            f"{close.attention_correlation:.3f} | {close.attention_overlap:.3f} | "
-            f"{row.on_lesion:.3f} | {row.size:,} | {row.gzipped:,} | {row.partitions} | "
-            f"{row.latency:.2f} |"
+        table.append(
+            [
+                row.run,
+                row.quantizer,
+                *(_or_dash(row.metrics[key], ".4f") for key in METRICS),
+                f"{close.agreement:.2%}",
+                _or_dash(close.attention_correlation, ".3f"),
+                _or_dash(close.attention_overlap, ".3f"),
+                _or_dash(row.on_lesion, ".3f"),
+                f"{row.size:,}",
+                f"{row.gzipped:,}",
+                str(row.partitions),
+                f"{row.latency:.2f}",
+            ]
         )
-    return "\n".join(lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run", type=Path, help="the run folder")
-    parser.add_argument("--data", type=Path, required=True, help="its dataset")
+    parser.add_argument("run", type=Path, nargs="+", help="run folders")
+    parser.add_argument("--data", type=Path, required=True, help="their dataset")
     parser.add_argument("--timed", type=int, default=100, help="timed runs of each file")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    run = runs.Run(arguments.run)
-    rows = compare(run, runs.data_of(run, arguments.data), arguments.timed)
+    rows = []
+    for run in map(runs.Run, arguments.run):
+        rows += compare(run, runs.data_of(run, arguments.data), arguments.timed)
+        keras.backend.clear_session()
     print(to_json([asdict(row) for row in rows]) if arguments.json else markdown(rows))
 
 
