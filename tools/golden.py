@@ -29,7 +29,7 @@ CASES = (
 
 def main() -> None:
     network = Network(EMBEDDED.read_bytes(), str(EMBEDDED), threads=1)
-    scales = [float(detail["quantization"][0]) for detail in network._outputs]
+    scales = [scale for scale, _ in network.quantization]
     cases = []
     for name, skin, spot, radius in CASES:
         outputs = network.run(disc(skin, spot, radius))

@@ -126,8 +126,7 @@ def _balanced(data: Path, count: int) -> Iterable[tuple[str, np.ndarray]]:
 def _case(classifier: Classifier, name: str, pixels: np.ndarray) -> dict[str, Any]:
     network = classifier.network
     raw = []
-    for values, detail in zip(network.run(pixels), network._outputs, strict=True):
-        scale, zero = detail["quantization"]
+    for values, (scale, zero) in zip(network.run(pixels), network.quantization, strict=True):
         raw.append((np.rint(values / np.float32(scale)).astype(int) + zero).tolist())
     answer = classifier.predict(pixels)
     probability = {label.code: label.probability for label in answer.labels}
@@ -150,7 +149,7 @@ def _model(classifier: Classifier) -> dict[str, Any]:
         **{key: card[key] for key in about},
         "sha256": hashlib.sha256(file.content).hexdigest(),
         "map": file.map_shape,
-        "heads": [detail["quantization"] for detail in classifier.network._outputs],
+        "heads": classifier.network.quantization,
     }
 
 

@@ -63,6 +63,8 @@ class Network:
         runtime: which interpreter runs it, `litert` or `tflite-runtime`.
         threads: how many threads it may use.
         height, width: of the input, in pixels.
+        quantization: scale and zero point of each output as it is stored, `value = scale *
+            (stored - zero)`; scale 0 for a float one.
 
     Raises:
         ModelFileError: the bytes are no TFLite model, or its input is not one RGB image of
@@ -116,6 +118,10 @@ class Network:
             )
         self.height, self.width = shape[1], shape[2]
         self.classes = first[1]
+        self.quantization = tuple(
+            (float(output["quantization"][0]), int(output["quantization"][1]))
+            for output in self._outputs
+        )
 
     def run(
         self, pixels: npt.NDArray[np.uint8], scale: float = 1 / 128, zero: float = 127
@@ -135,12 +141,14 @@ class Network:
             tensor = ((tensor - np.float32(zero)) * np.float32(scale)).astype(np.float32)
         self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()
-        return [self._read(output) for output in self._outputs]
+        return [
+            self._read(int(output["index"]), *quantization)
+            for output, quantization in zip(self._outputs, self.quantization, strict=True)
+        ]
 
-    def _read(self, output: dict[str, Any]) -> npt.NDArray[np.float32]:
-        values = np.asarray(self._interpreter.get_tensor(output["index"])[0], np.float32)
-        scale, zero = output["quantization"]
-        if scale:  # 0 for a float tensor
+    def _read(self, index: int, scale: float, zero: int) -> npt.NDArray[np.float32]:
+        values = np.asarray(self._interpreter.get_tensor(index)[0], np.float32)
+        if scale:
             values = (values - np.float32(zero)) * np.float32(scale)
         return values.ravel()
 
