@@ -98,6 +98,17 @@ class MapTransfer(keras.losses.Loss):
         return ops.sum(ops.square(difference), axis=-1)
 
 
+class _Frozen(keras.Model):
+    """A finished model that answers as it was finished, also while the model around it trains.
+
+    A Keras model hands its own `training` on to every layer in it, whatever the layer was called
+    with. A teacher would then drop features, and others in a resumed run than in an unbroken one.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return super().call(inputs, training=False, mask=mask)
+
+
 def _at_size(keras_layers: Any, x: Any, size: int, name: str) -> Any:
     return x if x.shape[1] == size else keras_layers.Resizing(size, size, name=name)(x)
 
@@ -128,10 +139,11 @@ def with_teachers(student: Any, teachers: Sequence[Any], maps: bool) -> Any:
     for index, teacher in enumerate(teachers):
         if teacher.outputs[0].shape[-1] != logits.shape[-1]:
             raise UsageError(f"teacher {index + 1} answers for other classes than the student")
-        teacher.trainable = False
-        teacher.name = f"teacher{index}"  # two teachers may be of one recipe
+        # Renamed: two teachers may be of one recipe.
+        frozen = _Frozen(teacher.inputs, teacher.outputs, name=f"teacher{index}")
+        frozen.trainable = False
         view = _at_size(layers, pixels, teacher.inputs[0].shape[1], f"teacher{index}_view")
-        answer = teacher(view, training=False)
+        answer = frozen(view)
         answer = answer if isinstance(answer, list) else [answer]
         probabilities.append(layers.Softmax(name=f"teacher{index}_softmax")(answer[0]))
         if own and len(answer) > 1:

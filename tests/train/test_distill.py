@@ -55,13 +55,20 @@ def test_distilled_round_trips() -> None:
     assert again.get_config() == loss.get_config()
 
 
-def network(size: int, classes: int = CLASSES, side: int | None = 4, seed: int = 0) -> keras.Model:
+def network(
+    size: int,
+    classes: int = CLASSES,
+    side: int | None = 4,
+    seed: int = 0,
+    dropout: float = 0.0,
+) -> keras.Model:
     """All of one name, as runs of one recipe are."""
     keras.utils.set_random_seed(seed)
     pixels = keras.Input((size, size, 3))
     x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(pixels)
     x = keras.layers.BatchNormalization()(x)
-    logits = keras.layers.Dense(classes)(keras.layers.GlobalAveragePooling2D()(x))
+    pooled = keras.layers.Dropout(dropout)(keras.layers.GlobalAveragePooling2D()(x))
+    logits = keras.layers.Dense(classes)(pooled)
     if side is None:
         return keras.Model(pixels, [logits], name="same")
     attention = keras.layers.AveragePooling2D(size // side)(x[..., :1])
@@ -108,6 +115,17 @@ def test_only_the_student_trains() -> None:
     assert apart() < at_first / 4
     for ours, theirs in zip(teacher.get_weights(), before, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_teachers_answer_as_finished_while_the_student_trains() -> None:
+    student, teacher = network(16, dropout=0.5), network(16, seed=1, dropout=0.5)
+    trained = with_teachers(student, [teacher], maps=False)
+    pixels = np.random.default_rng(4).normal(size=(4, 16, 16, 3)).astype(np.float32)
+    first, second = (np.asarray(trained(pixels, training=True)["answers"]) for _ in range(2))
+    finished = log_softmax(np.asarray(teacher(pixels)[0]), axis=1)
+    np.testing.assert_allclose(first[:, CLASSES:], finished, rtol=1e-5)
+    np.testing.assert_array_equal(first[:, CLASSES:], second[:, CLASSES:])
+    assert np.abs(first - second)[:, :CLASSES].max() > 1e-3  # the student's dropout is at work
 
 
 def test_maps_are_left_out_where_one_has_none() -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 from killed import Killed, kill_after
-from tiny import TINY
+from thin import RANDOM, THIN, thin_backbone
 
 from skinedge.errors import RunError
 from skinedge.train import fit, runs
@@ -24,10 +29,16 @@ from skinedge.train.stages import Trainer
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.placement import placed
 
-STAGE = replace(TINY.stages[1], input_size=32)
+STAGE = replace(THIN.stages[1], input_size=32)
 SHORT = replace(
-    TINY, name="short", stages=(STAGE,), spec=replace(TINY.spec, input_size=32), images_per_epoch=32
+    THIN, name="short", stages=(STAGE,), spec=replace(THIN.spec, input_size=32), images_per_epoch=32
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _thin() -> Iterator[None]:
+    with thin_backbone():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +49,8 @@ def split(ham10000: Path) -> Split:
 @pytest.fixture(scope="module")
 def finished(split: Split, tmp_path_factory: pytest.TempPathFactory) -> runs.Run:
     recipe = replace(SHORT, stages=(replace(STAGE, epochs=1),))
-    return fit.train(recipe, split, tmp_path_factory.mktemp("runs") / "finished", seed=1)
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    return fit.train(recipe, split, folder, seed=1, options=RANDOM)
 
 
 def started(recipe: Recipe, split: Split, run: runs.Run) -> tuple[Any, Trainer]:
@@ -136,4 +148,19 @@ def test_a_run_that_goes_on_resumes(
     resumed = fit.train(recipe, split, tmp_path / "run", 1, True, options=options)
     expected = runs.load(unbroken).get_weights()
     for ours, theirs in zip(runs.load(resumed).get_weights(), expected, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(ours, theirs)
+    assert resumed.log.read_text() == unbroken.log.read_text()
+
+
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_it_goes_on_and_resumes_on_jax(ham10000: Path, tmp_path: Path) -> None:
+    script = Path(__file__).with_name("on_jax.py")
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join([str(script.parents[1]), os.environ.get("PYTHONPATH", "")]),
+    }
+    command = [sys.executable, str(script), str(ham10000), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
