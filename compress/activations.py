@@ -18,6 +18,7 @@ from skinedge.errors import CompressionError, UsageError
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 
+from .channels import keep_channels
 from .fine_tune import fine_tune
 from .recipe import SWISH, Swish
 
@@ -102,5 +103,6 @@ def exchange_swish(
     """
     student = replace_activations(keras, model, how.by)
     fine_tune(keras, student, teacher, train, recipe, how.tune, seed)
+    student = keep_channels(student, {})  # without optimizer and losses
     before, after = _functions(model), _functions(student)
     return student, Exchanged(how.by, sum(a != b for a, b in zip(before, after, strict=True)))

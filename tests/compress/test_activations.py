@@ -54,6 +54,7 @@ def test_fine_tuning_brings_it_back_to_what_it_said(ham10000: Path) -> None:
     train = split_by_lesion(open_dataset(ham10000), seed=1).train
     how = Swish("relu6", FineTune(3, learning_rate=5e-3, images_per_epoch=128))
     after, done = exchange_swish(model, model, train, TINY, how, seed=1)
+    keras.models.clone_model(after)  # as the refit of the last layer does; not if compiled
     assert done.summary() == "relu6 for swish in 2 layers"
 
     pictures = normalise(np.stack([to_input(draw(i, 72, 96), 8, 8) for i in range(16)]))
