@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import warnings
+from contextlib import ExitStack
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -56,6 +58,22 @@ def _fold(text: str) -> tuple[int, int]:
     if not (fold.isdecimal() and folds.isdecimal()):
         raise UsageError(f"--fold {text!r}: give it as K/N, for example 1/5")
     return int(fold), int(folds)
+
+
+def _check_machines(machines: str, machine: int | None) -> None:
+    if not machines:
+        if machine is not None:
+            raise UsageError("--machine says which of --machines this one is: give both")
+        return
+    addresses = machines.split(",")
+    if len(addresses) < 2 or not all(re.fullmatch(r"\S+:\d+", each) for each in addresses):
+        raise UsageError(
+            f"--machines {machines!r}: give two or more as HOST:PORT, for example a:1234,b:1234"
+        )
+    if machine is None or machine >= len(addresses):
+        raise UsageError(
+            f"--machine says which of --machines this one is: 0 to {len(addresses) - 1}"
+        )
 
 
 def _opened(partition: Any, data: list[Path]) -> Any:
@@ -126,6 +144,19 @@ def train(
             help="Share each batch among all GPUs of this machine. Needs KERAS_BACKEND=jax.",
         ),
     ] = False,
+    machines: Annotated[
+        str,
+        typer.Option(
+            help="Share each batch among the GPUs of several machines: HOST:PORT of each, with "
+            "commas between. Start this command on every one. Needs KERAS_BACKEND=jax."
+        ),
+    ] = "",
+    machine: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Which of --machines this one is, from 0. Number 0 writes the run folder."
+        ),
+    ] = None,
 ) -> None:
     """Train a recipe, then evaluate the best epoch on the untouched test split.
 
@@ -144,11 +175,14 @@ def train(
 
       skinedge train edge --data ham10000/ --out runs/longer --weights runs/edge --last-stage
 
+      skinedge train edge --data ham10000/ --out runs/edge --machines a:1234,b:1234 --machine 0
+
       skinedge train going-smaller-sge --data isic2019/ --data isic2020/ --out runs/fold1 --fold 1/5
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if weights not in ("imagenet", "none") and not Path(weights).exists():
         raise UsageError(f"--weights {weights!r}: use imagenet, none, a weights file, or a run")
+    _check_machines(machines, machine)
     number, folds = _fold(fold)
     chosen = _chosen(recipe, attention, loss, task)
     if last_stage:
@@ -170,21 +204,28 @@ def train(
         print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
     split = partition(images)
 
-    if data_parallel:
-        station("train.devices", "train").share_batches(chosen.batch_size)
     fit = station("train.fit", "train")
     runs = station("train.runs", "train")
     distill = station("train.distill", "train")
+    devices = station("train.devices", "train")
     options = fit.Options(
         weights, tuple(teacher or ()), distill.Distillation(teacher_share), precision.value
     )
-    run = fit.train(chosen, split, out, seed, resume, partition, options)
-    model = runs.load(run)
-    validation = runs.ask_keras(model, split.validation, chosen.test_views)
-    thresholds = evaluation.decision_thresholds(validation)
-    answers = runs.ask_keras(model, split.test, chosen.test_views)
-    figures = evaluation.report(answers, thresholds)
-    evaluation.write_report(run.folder, answers, figures)
+    with ExitStack() as together:
+        if machines:
+            out = together.enter_context(devices.joined(machines, machine, out, resume))
+            devices.check_alike(chosen, split.digest(), seed, resume, options)
+        if data_parallel or machines:
+            devices.share_batches(chosen.batch_size)
+        run = fit.train(chosen, split, out, seed, resume, partition, options)
+        model = devices.whole(runs.load(run))
+        validation = runs.ask_keras(model, split.validation, chosen.test_views)
+        thresholds = evaluation.decision_thresholds(validation)
+        answers = runs.ask_keras(model, split.test, chosen.test_views)
+        if machine:
+            return  # number 0 has the same answers, and writes them down
+        figures = evaluation.report(answers, thresholds)
+        evaluation.write_report(run.folder, answers, figures)
     named = {
         "balanced accuracy": figures["balanced_accuracy"],
         "macro AUROC": figures["macro_auroc"],

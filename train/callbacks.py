@@ -12,6 +12,7 @@ from scipy.special import softmax
 from .batches import TrainingBatches, lesion_prior, load_pixels, normalise
 from .calibrate import EqualPrior
 from .datasets.images import LabelledImages
+from .devices import measured_by_the_first
 from .metrics import balanced_accuracy, macro_auroc
 from .predicting import outputs_of
 
@@ -96,16 +97,17 @@ class Validate(keras.callbacks.Callback):
         picked = natural[np.arange(len(self._labels)), self._labels]
         if logs is None:
             return
-        if not np.isfinite(logits).all():  # TerminateOnNaN ends the stage; no epoch was better
-            logs.update(dict.fromkeys(VALIDATION_COLUMNS, float("-inf")))
-        else:
-            logs["val_loss"] = float(-np.log(np.maximum(picked, 1e-12)).mean())
+        # If not finite, TerminateOnNaN ends the stage; no epoch was better.
+        figures = dict.fromkeys(VALIDATION_COLUMNS, float("-inf"))
+        if np.isfinite(logits).all():
+            figures["val_loss"] = float(-np.log(np.maximum(picked, 1e-12)).mean())
             balanced = balanced_accuracy(self._labels, logits)
             ranking = macro_auroc(self._labels, natural)
-            logs["val_balanced_accuracy"] = balanced
-            logs["val_macro_auroc"] = ranking
+            figures["val_balanced_accuracy"] = balanced
+            figures["val_macro_auroc"] = ranking
             # Each alone is noisy where a class has ten lesions, and prefers other epochs.
-            logs[MONITOR] = (balanced + ranking) / 2
+            figures[MONITOR] = (balanced + ranking) / 2
+        logs.update(measured_by_the_first(figures))
 
 
 class KeepBest(keras.callbacks.Callback):

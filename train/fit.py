@@ -21,6 +21,7 @@ from .batches import lesion_prior
 from .calibrate import fit_calibration, fold
 from .datasets.splits import Split, write_split
 from .description import Options, check_same, describe
+from .devices import whole
 from .partition import Partition
 from .plots import training_curves
 from .recipes.recipe import Recipe
@@ -102,7 +103,7 @@ def _finish(trained: Any, trainer: Trainer, description: dict[str, Any]) -> None
     model = build(replace(trainer.recipe.spec, input_size=size), keras)
     model.set_weights(trained.get_weights())
     reading = trainer.reading()
-    logits = reading(outputs_on(model, split.validation, size)[0])
+    logits = reading(outputs_on(whole(model), split.validation, size)[0])
     calibration = fit_calibration(logits, split.validation.labels(), lesion_prior(split.train))
     fold(model.get_layer("logits"), reading, calibration)
     text = json.dumps({**description, "calibration": asdict(calibration)}, indent=2) + "\n"

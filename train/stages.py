@@ -18,6 +18,7 @@ from .calibrate import EqualPrior
 from .callbacks import MONITOR, Averaged, BeginEpoch, KeepBest, StageLog, Validate
 from .datasets.splits import Split
 from .description import Options
+from .devices import own_share, whole
 from .distill import Distilled, MapTransfer, with_teachers
 from .losses import build_loss, equal_prior
 from .recipes.recipe import Recipe, Stage
@@ -148,7 +149,7 @@ class Trainer:
             BeginEpoch(batches, self.seed),
             *([averaged] if averaged else []),
             Validate(
-                keras.Model(model.inputs, model.outputs[0]),
+                whole(keras.Model(model.inputs, model.outputs[0])),
                 self.split.validation,
                 self.split.train,
                 self.reading(),
@@ -166,7 +167,7 @@ class Trainer:
             callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=averaged.put_back))
         callbacks.append(keras.callbacks.BackupAndRestore(str(backup)))
         trained.fit(
-            batches,
+            own_share(batches),
             epochs=stage.epochs,
             shuffle=False,  # draws are random already, and must not depend on a resumed run's past
             verbose=1 if sys.stdout.isatty() else 2,
