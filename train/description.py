@@ -75,6 +75,12 @@ def _start(options: Options) -> str:
     return f"imagenet, file {_sha256(Path(options.weights))}"
 
 
+def _changed(options: Options) -> dict[str, Any]:
+    """What compression did to the network that this run goes on with, if anything."""
+    changed = options.start and options.start.describe().get("changed")
+    return {"changed": changed} if changed else {}
+
+
 def describe(
     recipe: Recipe, split: Split, seed: int, partition: Partition, options: Options
 ) -> dict[str, Any]:
@@ -88,6 +94,7 @@ def describe(
         "seed": seed,
         "partition": asdict(partition),
         "start": _start(options),
+        **_changed(options),
         "teachers": [_sha256(Run(teacher).model) for teacher in options.teachers],
         "distillation": asdict(options.distillation) if options.teachers else None,
         "precision": options.precision,

@@ -9,11 +9,9 @@ unbroken one would.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import keras
 
 from skinedge.errors import RunError, UsageError
 
@@ -27,7 +25,6 @@ from .plots import training_curves
 from .recipes.recipe import Recipe
 from .runs import Run, load_equal_prior, outputs_on, save
 from .stages import Trainer
-from .zoo.build import build
 
 __all__ = ["Options", "train"]
 
@@ -100,7 +97,7 @@ def _finish(trained: Any, trainer: Trainer, description: dict[str, Any]) -> None
     """Fold class prior and temperature into the logits of a float32 model, then save it."""
     run, split = trainer.run, trainer.split
     size = trained.inputs[0].shape[1]
-    model = build(replace(trainer.recipe.spec, input_size=size), keras)
+    model = trainer.network(size)
     model.set_weights(trained.get_weights())
     reading = trainer.reading()
     logits = reading(outputs_on(whole(model), split.validation, size)[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,7 @@ from .schedule import (
     optimizer,
     plateau,
 )
-from .start import load_start
-from .zoo.build import build
+from .start import fresh_network, load_start
 
 __all__ = ["Trainer"]
 
@@ -68,7 +67,7 @@ class Trainer:
         stage = self.recipe.stages[index]
         keras.utils.set_random_seed(self.seed + index)
         with _computing_in(self.options.precision):
-            model = build(self.recipe.spec_at(stage), keras)
+            model = self.network(stage.input_size)
         start(model)
         best = self.run.stage_weights(index)
         if best.is_file():
@@ -85,10 +84,14 @@ class Trainer:
 
     def check(self) -> None:
         """Find out now what the first stage would stumble over."""
-        model = build(self.recipe.spec_at(self.recipe.stages[0]), keras)
+        model = self.network(self.recipe.stages[0].input_size)
         self.load_start(model)
         batches = TrainingBatches(self.split.train, self.recipe, 32, self.seed)
         build_loss(self.recipe.loss, batches.prior.tolist(), batches.counts.tolist())
+
+    def network(self, input_size: int) -> Any:
+        """A fresh network for this input size; see `start.fresh_network`."""
+        return fresh_network(replace(self.recipe.spec, input_size=input_size), self.options)
 
     def load_start(self, model: Any) -> None:
         """Give the first stage's network its first weights; see `start.load_start`."""

@@ -1,9 +1,13 @@
-"""The weights a training starts from: random, ImageNet's, or those of a finished run."""
+"""What a training starts from: the recipe's network with random or ImageNet weights, or a finished
+run.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+import keras
 
 from skinedge.errors import RunError
 
@@ -11,11 +15,41 @@ from .calibrate import EqualPrior, unread
 from .datasets.splits import Split
 from .description import Options
 from .recipes.recipe import Recipe
-from .runs import Run, load_equal_prior
+from .runs import Run, load, load_equal_prior
+from .zoo.build import build
 from .zoo.spec import ModelSpec
 from .zoo.weights import load_imagenet
 
-__all__ = ["load_start"]
+__all__ = ["fresh_network", "load_start"]
+
+
+def fresh_network(spec: ModelSpec, options: Options) -> Any:
+    """A network with random weights: that of the spec, or as compression has changed it in the run
+    to go on from (channels removed, swish exchanged).
+
+    Args:
+        spec: of the recipe, at the input size of a stage.
+        options: where the weights will come from.
+
+    Raises:
+        RunError: the run's network was changed, and takes another input size.
+        UsageError: the spec names what does not exist.
+    """
+    run = options.start
+    if run is None or not run.describe().get("changed"):
+        return build(spec, keras)
+    changed = load(run)
+    if (size := changed.inputs[0].shape[1]) != spec.input_size:
+        raise RunError(
+            f"{run.folder}: compression has changed its network, which takes {size} pixels and "
+            f"not {spec.input_size}; use --last-stage, or a recipe of that size"
+        )
+
+    def renewed(layer: Any) -> Any:
+        policy = keras.config.dtype_policy().name
+        return type(layer).from_config({**layer.get_config(), "dtype": policy})
+
+    return keras.models.clone_model(changed, clone_function=renewed)
 
 
 def load_start(
@@ -55,8 +89,7 @@ def _go_on(model: Any, recipe: Recipe, run: Run, split: Split, reading: EqualPri
     description, network = run.describe(), _network(recipe.spec)
     described = description["recipe"]["spec"]
     refusal = f"{run.folder}: cannot go on from it, it is another network than {recipe.name}'s"
-    # A restored one may be its recipe's, changed by compression: weights fit, functions do not.
-    if description.get("changed") or {key: described.get(key) for key in network} != network:
+    if {key: described.get(key) for key in network} != network:
         raise RunError(refusal)
     try:
         model.set_weights(trained.get_weights())

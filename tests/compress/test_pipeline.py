@@ -223,6 +223,11 @@ def test_a_changed_network_is_kept_and_taken_up_again(
     assert first.card["compression"]["did"]["slim60"]["summary"] == first.steps["slim60"]["summary"]
     assert first.file.stat().st_size < 0.8 * (first.float32.stat().st_size / 4)
 
+    back = restore(read_model(first.file), [ham10000], tmp_path / "back")
+    assert back.describe()["changed"].keys() == {"slim60"}
+    small = keras.models.load_model(model, compile=False)
+    assert runs.load(back).count_params() == small.count_params() < runs.load(run).count_params()
+
 
 def test_a_file_becomes_a_run_again(
     exported: Compressed, run: runs.Run, ham10000: Path, tmp_path: Path

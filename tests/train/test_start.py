@@ -13,12 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from killed import Killed, kill_after
 from thin import RANDOM, THIN, thin_backbone
 
+from skinedge.compress.channels import keep_channels, removable_groups
 from skinedge.errors import RunError
 from skinedge.train import fit, runs
 from skinedge.train.calibrate import Calibration
@@ -26,7 +26,6 @@ from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.datasets.splits import Split
 from skinedge.train.recipes import Loss, Recipe
 from skinedge.train.stages import Trainer
-from skinedge.train.zoo.build import build
 from skinedge.train.zoo.placement import placed
 
 STAGE = replace(THIN.stages[1], input_size=32)
@@ -56,7 +55,7 @@ def finished(split: Split, tmp_path_factory: pytest.TempPathFactory) -> runs.Run
 def started(recipe: Recipe, split: Split, run: runs.Run) -> tuple[Any, Trainer]:
     """The network before its first step."""
     trainer = Trainer(run, recipe, split, 1, fit.Options(str(run.folder)))
-    model = build(recipe.spec, keras)
+    model = trainer.network(recipe.spec.input_size)
     trainer.load_start(model)
     return model, trainer
 
@@ -121,6 +120,39 @@ def test_a_folder_that_is_no_finished_run_is_refused(
     with pytest.raises(RunError, match="training has not finished"):
         fit.train(SHORT, split, tmp_path / "run", 1, options=options)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_compression_changed_trains_on(
+    finished: runs.Run, split: Split, tmp_path: Path
+) -> None:
+    """Its channels stay removed, and what it says at first is what it said."""
+    slim = runs.Run(tmp_path / "slim")
+    slim.folder.mkdir()
+    whole = runs.load(finished)
+    group = removable_groups(whole)[0]
+    small = keep_channels(whole, {group.name: np.arange(group.channels - 4)})
+    runs.save(small, slim.model)
+    changed = {"slim90": {"after": {"channels": {group.name: group.channels - 4}}}}
+    text = json.dumps({**finished.describe(), "changed": changed})
+    slim.description.write_text(text)
+
+    model, trainer = started(SHORT, split, slim)
+    calibration = Calibration(**slim.describe()["calibration"])
+    logits, answers = (runs.outputs_on(one, split.test, 32)[0] for one in (model, small))
+    np.testing.assert_allclose(
+        trainer.reading()(logits), calibration.equal_prior(answers), rtol=1e-4, atol=1e-4
+    )
+    options = fit.Options(str(slim.folder))
+    recipe = replace(SHORT, stages=(replace(STAGE, epochs=1),))
+    trained = fit.train(recipe, split, tmp_path / "run", 1, options=options)
+    assert runs.load(trained).count_params() == small.count_params() < whole.count_params()
+    assert trained.describe()["changed"] == changed
+
+    larger = replace(SHORT, stages=(replace(STAGE, input_size=64), STAGE))
+    with pytest.raises(RunError, match="takes 32 pixels and not 64; use --last-stage") as caught:
+        fit.train(larger, split, tmp_path / "larger", 1, options=options)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "larger").exists()
 
 
 def test_names_come_before_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
