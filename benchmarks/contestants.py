@@ -180,8 +180,9 @@ def own_float(bench: Bench) -> None:
         forms[name] = form
         bench.notes.append(
             f"{name} computes in float32 with the weights of {model.name}, rounded as they are "
-            "there: beside it, only quantized activations show. Accuracy recorded for it is that "
-            "of the network before rounding."
+            "there: beside it, only quantized activations show."
+            + " Accuracy recorded for it is that of the network before rounding."
+            * bool(form.card and form.card["metrics"])
         )
         if ((model.file.card or {}).get("quantization") or {}).get("refit_images"):
             bench.notes.append(

@@ -49,17 +49,23 @@ class Meter:
     spending: Callable[[], AbstractContextManager[_Spent]]
 
 
-def _number(path: Path) -> int | None:
+def _text(path: Path) -> str:
     try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path)
+    return int(text) if text.isdigit() else None
 
 
 def _counters() -> Meter | None:
     """RAPL's counters of whole processor packages, which start anew at their largest value."""
-    # Domains within a package (`intel-rapl:0:0`) are part of it.
-    packages = sorted(POWERCAP.glob("intel-rapl:?"))
+    # Not the domains within a package (`intel-rapl:0:0`), nor what has packages within it (psys).
+    zones = [zone for zone in sorted(POWERCAP.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+    packages = [zone for zone in zones if _text(zone / "name").startswith("package")]
     if not packages or None in [_number(package / "energy_uj") for package in packages]:
         return None
 

@@ -63,11 +63,11 @@ def inference(bench: Bench) -> None:
     # After all times are taken: reading a meter takes time too.
     meter = bench.watch.meter
     if meter:
-        advance = bench.progress(f"energy, by {meter.name}", len(calls))
+        advance = bench.progress(f"energy, by {meter.name}", sum(1 for _, t in keys if t))
     for (name, threads), call, timed in zip(keys, calls, found, strict=True):
-        on_processor = meter if threads else None  # no meter here sees a GPU
-        energy = millijoules(on_processor, call) if on_processor else None
-        if meter:
+        energy = None
+        if meter and threads:  # neither sees a GPU
+            energy = millijoules(meter, call)
             advance(1)
         latency = Latency(threads, spread(timed.ms), energy=energy)
         bench.change(name, latency=(*bench.subjects[name].latency, latency))

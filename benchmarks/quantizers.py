@@ -47,7 +47,7 @@ class Row:
     """One file.
 
     Attributes:
-        run: name of the run's folder.
+        run: its folder, as it was named.
         quantizer: who made it.
         metrics: of the test split, by name; NaN where the task has no such class.
         on_lesion: share of the map's energy on the lesion; NaN without map or masks.
@@ -119,7 +119,7 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
         on_lesion = figures["attention_on_lesion"]
         rows.append(
             Row(
-                run.folder.name,
+                str(run.folder),
                 name,
                 {key: figures[key] for key in METRICS},
                 on_lesion["mean"] if on_lesion else float("nan"),
@@ -172,10 +172,15 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=100, help="timed runs of each file")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    # All that can be wrong with a run is found before the long work.
+    given = [(run, runs.data_of(run, arguments.data)) for run in map(runs.Run, arguments.run)]
+    for run, data in given:
+        runs.split_of(run, data)
+        runs.load(run)
     rows = []
-    for run in map(runs.Run, arguments.run):
-        rows += compare(run, runs.data_of(run, arguments.data), arguments.timed)
+    for run, data in given:
         keras.backend.clear_session()
+        rows += compare(run, data, arguments.timed)
     print(to_json([asdict(row) for row in rows]) if arguments.json else markdown(rows))
 
 

@@ -5,7 +5,8 @@
 
 What swish and squeeze-excite lose under int8 shows only in a network that has learnt something.
 B0 is Lite0 with those two: it gets Lite0's ImageNet convolutions and batch normalisations, and
-squeeze-excite blocks whose gates are one half at first, which is made up for. It starts far from
+squeeze-excite blocks whose gates are one half at first, which is made up for; so is the scale of
+the pixels, but not the small shift between what the two subtract from them. It starts far from
 B0's own accuracy, and training has to bring the pieces together.
 """
 

@@ -19,7 +19,7 @@ from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 
 from .channels import keep_channels
-from .fine_tune import fine_tune
+from .fine_tune import fine_tune, require_tensorflow
 from .recipe import SWISH, Swish
 
 __all__ = ["Exchanged", "exchange_swish", "replace_activations"]
@@ -45,8 +45,10 @@ class Exchanged:
         return f"{self.by} for swish in {self.layers} layers"
 
 
-def _name(activation: Any) -> str:
-    return getattr(activation, "__name__", str(activation))
+def _has_swish(layer: Any, by: str) -> bool:
+    """Whether `by` would replace this layer's activation."""
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", str(activation)) in REPLACED[by]
 
 
 def replace_activations(keras: ModuleType, model: Any, by: str) -> Any:
@@ -65,24 +67,18 @@ def replace_activations(keras: ModuleType, model: Any, by: str) -> Any:
     """
     if by not in SWISH:
         raise UsageError(f"unknown activation {by!r}; there are: {', '.join(SWISH)}")
-    replaced = []
+    if not any(_has_swish(layer, by) for layer in model.layers):
+        raise CompressionError(f"{model.name}: has no swish to replace; leave out the step {by}")
 
     def clone(layer: Any) -> Any:
         config = layer.get_config()
-        if _name(getattr(layer, "activation", None)) in REPLACED[by]:
+        if _has_swish(layer, by):
             config["activation"] = SWISH[by]
-            replaced.append(layer.name)
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=clone)
-    if not replaced:
-        raise CompressionError(f"{model.name}: has no swish to replace")
     copy.set_weights(model.get_weights())
     return copy
-
-
-def _functions(model: Any) -> list[str]:
-    return [_name(getattr(layer, "activation", None)) for layer in model.layers]
 
 
 def exchange_swish(
@@ -101,8 +97,9 @@ def exchange_swish(
     Raises:
         CompressionError: the model has no swish.
     """
+    require_tensorflow(f"fine-tuning after {how.by}")
     student = replace_activations(keras, model, how.by)
+    layers = sum(_has_swish(layer, how.by) for layer in model.layers)
     fine_tune(keras, student, teacher, train, recipe, how.tune, seed)
     student = keep_channels(student, {})  # without optimizer and losses
-    before, after = _functions(model), _functions(student)
-    return student, Exchanged(how.by, sum(a != b for a, b in zip(before, after, strict=True)))
+    return student, Exchanged(how.by, layers)

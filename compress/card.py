@@ -67,6 +67,12 @@ def _quantization(how: Compression) -> dict[str, Any] | None:
     }
 
 
+def _before(description: dict[str, Any]) -> dict[str, Any]:
+    """Channels removed and swish exchanged in the run itself, which was restored from a file."""
+    changed = description.get("changed", {})
+    return {f"before {name.removeprefix('before ')}": what for name, what in changed.items()}
+
+
 def card(
     model: Any, description: dict[str, Any], how: Compression, steps: dict[str, Any]
 ) -> dict[str, Any]:
@@ -95,8 +101,7 @@ def card(
         "recipe": description["recipe"],
         "recipe_sha256": description["recipe_sha256"],
         "training": {key: description[key] for key in TRAINING},
-        # What a run restored from a file had been through already is still true of it.
-        "compression": {**asdict(how), "did": {**description.get("changed", {}), **steps}},
+        "compression": {**asdict(how), "did": {**_before(description), **steps}},
         "quantization": _quantization(how),
         "oldest_tflite": OLDEST_TFLITE[how.precision],
         "weights_sha256": weights_digest(model),

@@ -18,8 +18,10 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+import keras as keras3
 import tensorflow as tf
 
+from skinedge.errors import CompressionError
 from skinedge.train.batches import TrainingBatches
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.mix import Mixing
@@ -27,9 +29,28 @@ from skinedge.train.recipes.recipe import Recipe
 
 from .recipe import FineTune
 
-__all__ = ["fine_tune", "imitation_batches", "imitation_loss", "map_distance"]
+__all__ = [
+    "fine_tune",
+    "imitation_batches",
+    "imitation_loss",
+    "map_distance",
+    "require_tensorflow",
+]
 
 TEMPERATURE = 2.0
+
+
+def require_tensorflow(what: str) -> None:
+    """Refuse to fine-tune a Keras 3 network on another backend; `tf_keras` has no other.
+
+    Raises:
+        CompressionError: Keras runs on another backend.
+    """
+    if keras3.backend.backend() != "tensorflow":
+        raise CompressionError(
+            f"{what} needs Keras on TensorFlow, not {keras3.backend.backend()}; "
+            "run again with KERAS_BACKEND=tensorflow"
+        )
 
 
 def imitation_loss(teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:

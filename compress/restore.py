@@ -32,6 +32,7 @@ from .channels import keep_channels
 from .convert import float32_tflite
 from .metadata import package
 from .pipeline import training_pixels
+from .recipe import SWISH
 
 __all__ = ["float32_form", "restore", "restored"]
 
@@ -103,7 +104,11 @@ def _normalisers(model: Any) -> dict[str, Any]:
 def _changes(card: dict[str, Any]) -> dict[str, Any]:
     """What compression did that made another network: swish exchanged, channels removed."""
     did = card.get("compression", {}).get("did", {})
-    return {name: step for name, step in did.items() if step.keys() & {"by", "after"}}
+    return {
+        name: step
+        for name, step in did.items()
+        if step.get("by") in SWISH or "channels" in step.get("after", {})
+    }
 
 
 def _network(card: dict[str, Any]) -> Any:
@@ -134,10 +139,10 @@ def restored(file: ModelFile) -> Any:
     """
     if file.card is None:
         raise CompressionError(f"{file.path}: cannot restore it: not a SkinEdge file")
-    model = _network(file.card)
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
-    layers = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
     try:
+        model = _network(file.card)
+        layers = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
         weights = _weights(file.content[: file.card["flatbuffer_bytes"]], layers)
     except CompressionError as error:
         raise CompressionError(f"{file.path}: {error}") from None
@@ -174,14 +179,16 @@ def _set_statistics(model: Any, images: np.ndarray) -> None:
 
 def float32_form(file: ModelFile) -> ModelFile:
     """The same network as a float32 file, with the figures that the file records of its float32
-    model, whose weights were not yet rounded.
+    model, whose weights were not yet rounded; without any where compression trained it further.
 
     Raises:
         CompressionError: see `restored`.
     """
     content = float32_tflite(restored(file))
     card = {**(file.card or {}), "quantization": None}
-    card["metrics"] = card.get("float32_metrics")
+    how = card.get("compression", {})
+    trained = any(how.get(step) for step in ("swish", "slim", "prune", "cluster", "qat"))
+    card["metrics"] = None if trained else card.get("float32_metrics")
     path = file.path.with_name(f"{file.path.stem}-float32.tflite")
     return parse_model(package(content, card), path)
 

@@ -25,7 +25,7 @@ from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.zoo.cost import multiply_accumulates, parameters
 
 from .channels import Cost, Group, costs, keep_channels, removable_groups
-from .fine_tune import fine_tune
+from .fine_tune import fine_tune, require_tensorflow
 from .importance import importance
 from .recipe import Slim
 
@@ -46,7 +46,7 @@ class Size:
     Attributes:
         macs: multiply-accumulates for one image.
         parameters: all weights.
-        channels: of each group that could lose some, by its name.
+        channels: of each group, by its name.
     """
 
     macs: int
@@ -191,13 +191,11 @@ def _epochs(epochs: int, steps: int) -> list[int]:
     return [between] * (steps - 1) + [epochs - between * (steps - 1)]
 
 
-def _size(model: Any, names: Iterable[str]) -> Size:
-    channels = {group.name: group.channels for group in removable_groups(model, at_least=1)}
-    return Size(
-        multiply_accumulates(model),
-        parameters(model),
-        {name: channels[name] for name in names},
-    )
+def _size(model: Any) -> Size:
+    """With every group, also those too small to lose any: a file is restored by these figures."""
+    groups = removable_groups(model, at_least=1)
+    channels = {group.name: group.channels for group in groups}
+    return Size(multiply_accumulates(model), parameters(model), channels)
 
 
 def slim(
@@ -227,17 +225,12 @@ def slim(
         CompressionError: Keras runs on another backend than TensorFlow, or nothing can go, or
             not enough.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise CompressionError(
-            f"removing channels needs Keras on TensorFlow, not {keras.backend.backend()}; "
-            "run again with KERAS_BACKEND=tensorflow"
-        )
+    require_tensorflow("removing channels")
     groups = removable_groups(model)
     if not groups:
         raise CompressionError(f"{model.name}: no convolution has channels that can go")
-    names = [group.name for group in groups]
     least = {g.name: TILE * math.ceil(g.channels * LEAST_SHARE / TILE) for g in groups}
-    before = _size(model, names)
+    before = _size(model)
     side = int(model.inputs[0].shape[1])
     student = model
     for step, epochs in enumerate(_epochs(how.tune.epochs, how.steps), 1):
@@ -252,4 +245,4 @@ def slim(
             tune = replace(how.tune, epochs=epochs)
             fine_tune(keras, student, teacher, train, recipe, tune, seed + step)
     student = keep_channels(student, {})  # without optimizer and losses
-    return student, SlimReport(before, _size(student, names))
+    return student, SlimReport(before, _size(student))

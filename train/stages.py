@@ -84,7 +84,7 @@ class Trainer:
 
     def check(self) -> None:
         """Find out now what the first stage would stumble over."""
-        model = self.network(self.recipe.stages[0].input_size)
+        model, *_ = [self.network(stage.input_size) for stage in self.recipe.stages]
         self.load_start(model)
         batches = TrainingBatches(self.split.train, self.recipe, 32, self.seed)
         build_loss(self.recipe.loss, batches.prior.tolist(), batches.counts.tolist())

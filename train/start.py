@@ -46,8 +46,12 @@ def fresh_network(spec: ModelSpec, options: Options) -> Any:
         )
 
     def renewed(layer: Any) -> Any:
-        policy = keras.config.dtype_policy().name
-        return type(layer).from_config({**layer.get_config(), "dtype": policy})
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer):  # not an operation, `x + 3`
+            config["dtype"] = keras.config.dtype_policy().name
+        if layer.name == "dropout":
+            config["rate"] = spec.dropout
+        return type(layer).from_config(config)
 
     return keras.models.clone_model(changed, clone_function=renewed)
 
@@ -86,8 +90,8 @@ def _go_on(model: Any, recipe: Recipe, run: Run, split: Split, reading: EqualPri
     """The run's weights, its last layer such that `reading` of the logits are the run's logits
     for equally common classes: whatever loss either has, the answers are the same at first."""
     trained = load_equal_prior(run, split)
-    description, network = run.describe(), _network(recipe.spec)
-    described = description["recipe"]["spec"]
+    described = run.describe()["recipe"]["spec"]
+    network = _network(recipe.spec)
     refusal = f"{run.folder}: cannot go on from it, it is another network than {recipe.name}'s"
     if {key: described.get(key) for key in network} != network:
         raise RunError(refusal)

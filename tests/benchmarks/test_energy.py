@@ -22,8 +22,11 @@ class Rapl:
 
     def __init__(self, folder: Path, start: int) -> None:
         self.counter, self.value = folder / "intel-rapl:0" / "energy_uj", start
-        for domain in ("intel-rapl:0", "intel-rapl:0:0"):  # the second is within the first
+        # The second is within the first, and the first within the third.
+        names = {"intel-rapl:0": "package-0", "intel-rapl:0:0": "core", "intel-rapl:1": "psys"}
+        for domain, name in names.items():
             (folder / domain).mkdir(parents=True)
+            (folder / domain / "name").write_text(f"{name}\n")
             (folder / domain / "energy_uj").write_text(f"{start}\n")
             (folder / domain / "max_energy_range_uj").write_text(f"{LARGEST}\n")
 
@@ -32,7 +35,7 @@ class Rapl:
         self.counter.write_text(f"{self.value}\n")
 
 
-@pytest.fixture(params=[10, LARGEST - 1000], ids=["counting", "starting anew"])
+@pytest.fixture(params=[10, LARGEST - 3000], ids=["counting", "starting anew"])
 def rapl(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rapl:
     monkeypatch.setattr(energy, "POWERCAP", tmp_path)
     return Rapl(tmp_path, request.param)

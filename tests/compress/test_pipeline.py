@@ -25,7 +25,7 @@ from skinedge.compress.metadata_schema_py_generated import ModelMetadataT
 from skinedge.compress.pipeline import Compressed, compress, training_pixels
 from skinedge.compress.quantize import int8_tflite
 from skinedge.compress.recipe import Compression, Limits, parse
-from skinedge.compress.restore import restore
+from skinedge.compress.restore import float32_form, restore
 from skinedge.errors import RunError
 from skinedge.image import to_input
 from skinedge.model_file import read_model
@@ -227,6 +227,10 @@ def test_a_changed_network_is_kept_and_taken_up_again(
     assert back.describe()["changed"].keys() == {"slim60"}
     small = keras.models.load_model(model, compile=False)
     assert runs.load(back).count_params() == small.count_params() < runs.load(run).count_params()
+    # What is on record is the whole network's.
+    form = float32_form(read_model(first.file)).card
+    assert form
+    assert form["metrics"] is None
 
 
 def test_a_file_becomes_a_run_again(

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from tiny import TINY
 
-from skinedge.compress.activations import replace_activations
+from skinedge.compress.activations import Exchanged, replace_activations
 from skinedge.compress.channels import keep_channels, removable_groups
 from skinedge.compress.convert import float32_tflite
 from skinedge.compress.quantize import float16_tflite, int8_tflite
 from skinedge.compress.restore import _set_statistics, restored
+from skinedge.compress.slim import Size, SlimReport
 from skinedge.errors import CompressionError
 from skinedge.model_file import ModelFile
 from skinedge.train.batches import normalise
@@ -67,7 +68,12 @@ def test_removed_channels_come_back(network: keras.Model) -> None:
     group = next(g for g in removable_groups(network) if g.name == "block3_expand_conv")
     kept = np.arange(0, group.channels, 3)
     slim = keep_channels(network, {group.name: kept})
-    did = {"slim60": {"after": {"channels": {group.name: len(kept)}}}}
+    after = Size(1, 2, {group.name: len(kept)})
+    did = {
+        "slim60": asdict(SlimReport(after, after)),
+        # An earlier cut, of a file that was restored in between, left more.
+        "before slim80": asdict(SlimReport(after, Size(1, 2, {group.name: len(kept) + 8}))),
+    }
     card = {"compression": {"did": did}}
     again = restored(_file(float32_tflite(slim), card))
     assert again.count_params() == slim.count_params() < network.count_params()
@@ -83,7 +89,7 @@ def test_exchanged_swish_comes_back() -> None:
     relu = replace_activations(keras, build(spec, keras), "relu6")
     card = {
         "recipe": asdict(replace(TINY, spec=spec)),
-        "compression": {"did": {"relu6": {"by": "relu6"}}},
+        "compression": {"did": {"relu6": asdict(Exchanged("relu6", 49))}},
     }
     again = restored(_file(float32_tflite(relu), card))
     one, other = relu.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))

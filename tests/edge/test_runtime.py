@@ -29,6 +29,7 @@ def test_golden_outputs(case: dict) -> None:
     )
     assert probabilities.tolist() == case["probabilities"]
     assert attention.tolist() == case["attention"]
+    assert [scale for scale, _ in network.quantization] == GOLDEN["scales"]
 
 
 def test_golden_outputs_are_spread_out() -> None:

@@ -8,16 +8,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from killed import Killed, kill_after
 from thin import RANDOM, THIN, thin_backbone
 
+from skinedge.compress.activations import Exchanged, replace_activations
 from skinedge.compress.channels import keep_channels, removable_groups
 from skinedge.errors import RunError
 from skinedge.train import fit, runs
@@ -26,7 +28,10 @@ from skinedge.train.datasets import open_dataset, split_by_lesion
 from skinedge.train.datasets.splits import Split
 from skinedge.train.recipes import Loss, Recipe
 from skinedge.train.stages import Trainer
+from skinedge.train.start import fresh_network
+from skinedge.train.zoo.build import build
 from skinedge.train.zoo.placement import placed
+from skinedge.train.zoo.spec import ModelSpec
 
 STAGE = replace(THIN.stages[1], input_size=32)
 SHORT = replace(
@@ -153,6 +158,21 @@ def test_a_network_that_compression_changed_trains_on(
         fit.train(larger, split, tmp_path / "larger", 1, options=options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "larger").exists()
+
+
+def test_operations_without_a_layer_are_cloned_too(finished: runs.Run, tmp_path: Path) -> None:
+    """MobileNetV3 adds numbers without a layer for it."""
+    spec = ModelSpec("mobilenet-v3-small", placed("soft", "mobilenet-v3-small"), 32, dropout=0.1)
+    model = replace_activations(keras, build(replace(spec, dropout=0.3), keras), "relu6")
+    run = runs.Run(tmp_path)
+    runs.save(model, run.model)
+    run.description.write_text(json.dumps({"changed": asdict(Exchanged("relu6", 1))}))
+    fresh = fresh_network(spec, fit.Options(str(tmp_path)))
+    assert fresh.count_params() == model.count_params()
+    functions = {getattr(layer, "activation", None) for layer in fresh.layers}
+    assert keras.activations.relu6 in functions
+    assert keras.activations.hard_silu not in functions
+    assert fresh.get_layer("dropout").rate == 0.1  # the recipe's
 
 
 def test_names_come_before_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

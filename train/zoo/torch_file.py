@@ -110,27 +110,38 @@ def _tensors(tree: Any) -> tuple[dict[str, _Tensor], dict[str, np.dtype[Any]]]:
     return tensors, {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:  # could be a bomb
-        raise pickle.UnpicklingError(f"{name} is compressed")
-    return archive.read(name)
+def _arrays(
+    tensors: dict[str, _Tensor], storages: dict[str, np.ndarray]
+) -> OrderedDict[str, np.ndarray]:
+    # Twice, for weights that are tied; a thousand names for one storage would be a bomb.
+    left = 2 * sum(storage.size for storage in storages.values())
+    arrays = OrderedDict()
+    for name, tensor in tensors.items():
+        arrays[name] = tensor.array(storages)
+        left -= arrays[name].size
+        if left < 0:
+            raise pickle.UnpicklingError("its tensors are larger than its storages")
+    return arrays
 
 
 def _read_zip(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
+        # Either could be a bomb.
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise pickle.UnpicklingError("its members are compressed")
         if sum(member.file_size for member in archive.infolist()) > os.fstat(file.fileno()).st_size:
             raise pickle.UnpicklingError("its members overlap")
         root = names[0].split("/")[0]
-        if f"{root}/byteorder" in names and _member(archive, f"{root}/byteorder") != b"little":
+        if f"{root}/byteorder" in names and archive.read(f"{root}/byteorder") != b"little":
             raise pickle.UnpicklingError("its numbers are big-endian")
-        tree = _RestrictedUnpickler(io.BytesIO(_member(archive, f"{root}/data.pkl"))).load()
+        tree = _RestrictedUnpickler(io.BytesIO(archive.read(f"{root}/data.pkl"))).load()
         tensors, dtypes = _tensors(tree)
         storages = {
-            key: np.frombuffer(_member(archive, f"{root}/data/{key}"), dtype)
+            key: np.frombuffer(archive.read(f"{root}/data/{key}"), dtype)
             for key, dtype in dtypes.items()
         }
-    return OrderedDict((name, tensor.array(storages)) for name, tensor in tensors.items())
+    return _arrays(tensors, storages)
 
 
 def _read(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
@@ -150,7 +161,7 @@ def _read(file: BinaryIO) -> OrderedDict[str, np.ndarray]:
             raise EOFError("the file ends inside a tensor")
         data = file.read(numel * dtype.itemsize)
         storages[key] = np.frombuffer(data, dtype)
-    return OrderedDict((name, tensor.array(storages)) for name, tensor in tensors.items())
+    return _arrays(tensors, storages)
 
 
 def load_state_dict(path: str | Path) -> OrderedDict[str, np.ndarray]:
