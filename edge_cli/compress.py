@@ -101,6 +101,13 @@ def _text(done: Any, costs: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def _remedy(how: Any) -> str:
+    """What to try when post-training int8 lost too much."""
+    if how.precision != "int8" or how.qat is not None or how.ranges != "min-max":
+        return ""
+    return "; try --ranges percentile, or train with the rounding: a recipe with qat"
+
+
 def _json(done: Any, costs: list[dict[str, Any]]) -> str:
     return str(
         station("train.evaluate", "compress").to_json(
@@ -209,5 +216,5 @@ def compress(
         costs = _costs(done)
     print(_json(done, costs) if json_lines else _text(done, costs))
     if done.file.suffix == ".rejected":
-        print(f"skinedge: the gate refused {done.file}", file=sys.stderr)
+        print(f"skinedge: the gate refused {done.file}{_remedy(how)}", file=sys.stderr)
         raise typer.Exit(1)
