@@ -25,18 +25,19 @@ from .timing import interleaved, spread
 __all__ = ["accuracy", "inference", "roofs", "stages"]
 
 # A network of 200 ms is timed less often than one of 2: its median is as steady.
-SECONDS, LEAST_RUNS = 2.0, 10
+SECONDS, LEAST_RUNS = 1.5, 10
+BASELINE_SECONDS = 4.0  # what every ratio is about, and on all cores: other work disturbs it most
 # For throughput: images one after the other, so many times.
 STREAM_IMAGES, STREAMS = 30, 3
 
 
-def _runs(call: Callable[[], object], most: int) -> int:
-    """As many as fit into `SECONDS`."""
+def _runs(call: Callable[[], object], most: int, seconds: float = SECONDS) -> int:
+    """As many as fit into so many seconds."""
     call()
     start = time.perf_counter()
     call()
-    seconds = max(time.perf_counter() - start, 1e-6)
-    return int(min(most, max(LEAST_RUNS, SECONDS / seconds)))
+    once = max(time.perf_counter() - start, 1e-6)
+    return int(min(most, max(LEAST_RUNS, seconds / once)))
 
 
 def inference(bench: Bench) -> None:
@@ -57,7 +58,9 @@ def inference(bench: Bench) -> None:
         enter(name, 0 if model.accelerator else cores, model)
     for name, peer in bench.peers.items():
         enter(name, min(bench.plan.threads), peer)
-    runs = [_runs(call, bench.plan.runs) for call in calls]
+    roles = [bench.subjects[name].role for name, _ in keys]
+    seconds = [BASELINE_SECONDS if role == "baseline" else SECONDS for role in roles]
+    runs = [_runs(call, bench.plan.runs, s) for call, s in zip(calls, seconds, strict=True)]
     advance = bench.progress("time inference, all in turn", sum(runs))
     found = interleaved(calls, runs, min(5, bench.plan.runs), advance)
     # After all times are taken: reading a meter takes time too.
