@@ -181,9 +181,11 @@ def own_float(bench: Bench) -> None:
         bench.notes.append(
             f"{name} computes in float32 with the weights of {model.name}, rounded as they are "
             "there: beside it, only quantized activations show."
-            + " Accuracy recorded for it is that of the network before rounding."
-            * bool(form.card and form.card["metrics"])
         )
+        if form.card and form.card["metrics"]:
+            bench.notes.append(
+                f"Accuracy recorded for {name} is that of the network before rounding."
+            )
         if ((model.file.card or {}).get("quantization") or {}).get("refit_images"):
             bench.notes.append(
                 f"The last layer of {model.name} was refitted to its int8 features: {name}, which "

@@ -106,7 +106,8 @@ def _rails() -> Meter | None:
 
     @contextmanager
     def spending() -> Iterator[_Spent]:
-        spent, seen, over = _Spent(), [_watts()], threading.Event()
+        seen: list[float | None] = []
+        spent, over = _Spent(), threading.Event()
 
         def look() -> None:
             while not over.wait(_EVERY):
@@ -120,7 +121,7 @@ def _rails() -> Meter | None:
             seconds = time.perf_counter() - start
             over.set()
             looking.join()
-        known = [watts for watts in seen[1:] if watts is not None]  # the first looked at idling
+        known = [watts for watts in seen if watts is not None]
         if known:
             spent.joules = sum(known) / len(known) * seconds
 
