@@ -45,7 +45,7 @@ from skinedge.train.zoo.placement import placed
 from skinedge.train.zoo.spec import ModelSpec
 from skinedge.train.zoo.weights import load_imagenet
 
-__all__ = ["SIZES", "Row", "measure", "prepared", "signal_to_noise"]
+__all__ = ["SIZES", "Row", "measure", "prepared", "set_batch_statistics", "signal_to_noise"]
 
 # About what each was made for, 224 where nothing is said; EfficientNet-Lite takes multiples of 32.
 SIZES = {
@@ -116,8 +116,13 @@ def signal_to_noise(full: np.ndarray, rounded: np.ndarray) -> float:
     return float("inf") if noise == 0 else 10 * float(np.log10((full**2).sum() / noise))
 
 
-def _set_batch_statistics(model: Any, pixels: np.ndarray) -> None:
-    """Give every batch normalization the statistics of these images."""
+def set_batch_statistics(model: Any, pixels: np.ndarray) -> None:
+    """Give every batch normalization the statistics of these images, in place.
+
+    Args:
+        model: of Keras.
+        pixels: uint8 `[n, H, W, 3]`.
+    """
     norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
     for norm in norms:
         norm.momentum = 0.0
@@ -149,7 +154,7 @@ def prepared(
     if weights == "imagenet":
         load_imagenet(model, backbone)
     else:
-        _set_batch_statistics(model, pixels)
+        set_batch_statistics(model, pixels)
     spread(model, pixels, seed)
     return model, weights
 

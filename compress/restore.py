@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,21 @@ def _float(model: Any, tensor: Any) -> np.ndarray:
     return np.asarray(values * scale.reshape(axis))
 
 
-def _layer(name: str, layers: dict[str, Any]) -> Any:
-    """The one of `layers` that a tensor's name names: `net/stem_conv_1/convolution;net/...`."""
-    parts = re.split("[/;]", name)
-    found = {part for word in parts for part in (word, re.sub(r"_\d+$", "", word))} & set(layers)
-    return layers[found.pop()] if len(found) == 1 else None
+def _named(names: Sequence[str], layers: Iterable[str]) -> list[str]:
+    """Which of `layers` each tensor's name is of, empty where of none or one cannot tell.
+
+    The converter numbers what it has seen before: `net/stem_conv_1/convolution` is `stem_conv`'s.
+    Where that is a layer's name too (`conv_1`), it is the one that no other tensor is surely of.
+    """
+    known = set(layers)
+    parts = [re.split("[/;]", name) for name in names]
+    found = [{y for x in words for y in (x, re.sub(r"_\d+$", "", x))} & known for words in parts]
+    while True:
+        sure = set().union(*(some for some in found if len(some) == 1))
+        left = [some - sure if len(some) > 1 else some for some in found]
+        if left == found:
+            return [some.pop() if len(some) == 1 else "" for some in found]
+        found = left
 
 
 def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -74,14 +84,15 @@ def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarr
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph, codes = model.subgraphs[0], [code.builtinCode for code in model.operatorCodes]
     orders = {getattr(schema.BuiltinOperator, kind): axes for kind, axes in _TO_KERAS.items()}
+    operators = [one for one in graph.operators if codes[one.opcodeIndex] in orders]
+    outputs = [graph.tensors[operator.outputs[0]].name.decode() for operator in operators]
     weights = {}
-    for operator in graph.operators:
-        axes = orders.get(codes[operator.opcodeIndex])
-        layer = axes and _layer(graph.tensors[operator.outputs[0]].name.decode(), layers)
-        if not layer:
+    for operator, name in zip(operators, _named(outputs, layers), strict=True):
+        if not name:
             continue
+        layer = layers[name]
         kernel, *bias = (_float(model, graph.tensors[i]) for i in operator.inputs[1:] if i >= 0)
-        kernel = kernel.transpose(axes)
+        kernel = kernel.transpose(orders[codes[operator.opcodeIndex]])
         wanted = tuple(layer.kernel.shape)
         if kernel.size != np.prod(wanted):
             raise CompressionError(
@@ -99,6 +110,14 @@ def _normalisers(model: Any) -> dict[str, Any]:
         for layer in model.layers
         if isinstance(layer, keras.layers.BatchNormalization)
     }
+
+
+def _constant_behind(layer: Any) -> float:
+    """What the graph adds to all a layer gives (hard sigmoid: 3): a file has it in the bias."""
+    (node, *more) = layer._outbound_nodes or [None]
+    if node is None or more or type(node.operation).__name__ != "Add":
+        return 0.0
+    return sum(value for value in node.arguments.args if isinstance(value, int | float))
 
 
 def _changes(card: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +167,7 @@ def restored(file: ModelFile) -> Any:
         raise CompressionError(f"{file.path}: {error}") from None
     normalisers = _normalisers(model)
     for name, (kernel, bias) in weights.items():
+        bias = bias - _constant_behind(layers[name])
         layers[name].set_weights([kernel, bias][: len(layers[name].get_weights())])
         if follows := normalisers.get(name):
             one = np.ones(len(bias))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tiny import TINY
 
+from skinedge.benchmarks.backbones_int8 import set_batch_statistics
 from skinedge.compress.activations import Exchanged, replace_activations
 from skinedge.compress.channels import keep_channels, removable_groups
 from skinedge.compress.convert import float32_tflite
@@ -22,6 +23,7 @@ from skinedge.model_file import ModelFile
 from skinedge.train.batches import normalise
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.build import build
+from skinedge.train.zoo.spec import ModelSpec
 from skinedge.train.zoo.weights import load_imagenet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8)
@@ -61,6 +63,18 @@ def test_the_network_comes_back_to_within_the_rounding_of_weights(
 def test_a_float32_file_gives_the_same_answers(network: keras.Model) -> None:
     again = restored(_file(float32_tflite(network)))
     one, other = network.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))
+    assert np.allclose(one[0], other[0], atol=1e-4)
+
+
+def test_layers_named_like_the_converters_numbering_are_told_apart() -> None:
+    """MobileNetV3 has `conv` and `conv_1`, and the converter calls the first one `conv_1`."""
+    keras.utils.set_random_seed(1)
+    recipe = replace(TINY, spec=ModelSpec("mobilenet-v3-small", TINY.spec.attention, 64))
+    network = build(recipe.spec, keras)
+    set_batch_statistics(network, PIXELS)
+    again = restored(_file(float32_tflite(network), {"recipe": asdict(recipe)}))
+    one, other = network.predict(normalise(PIXELS)), again.predict(normalise(PIXELS))
+    assert np.ptp(one[0], axis=0).max() > 0.01
     assert np.allclose(one[0], other[0], atol=1e-4)
 
 
