@@ -1,4 +1,4 @@
-"""`skinedge train RECIPE --data DIR --out RUN`"""
+"""`skinedge train RECIPE --data DIR`"""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def _opened(partition: Any, data: list[Path]) -> Any:
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name; skinedge recipes lists them.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="The run folder to write.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder to write; runs/RECIPE if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of weights and batches.")] = 1,
     split_seed: Annotated[
         int | None, typer.Option(min=0, help="Of the split; the same as --seed if not given.")
@@ -167,7 +169,7 @@ def train(
 
     Examples:
 
-      skinedge train edge --data ham10000/ --out runs/edge
+      skinedge train edge --data ham10000/
 
       skinedge train edge --data ham10000/ --out runs/none --attention none
 
@@ -211,13 +213,14 @@ def train(
     options = fit.Options(
         weights, tuple(teacher or ()), distill.Distillation(teacher_share), precision.value
     )
+    folder = out or Path("runs", recipe)
     with ExitStack() as together:
         if machines:
-            out = together.enter_context(devices.joined(machines, machine, out, resume))
+            folder = together.enter_context(devices.joined(machines, machine, folder, resume))
             devices.check_alike(chosen, split.digest(), seed, resume, options)
         if data_parallel or machines:
             devices.share_batches(chosen.batch_size)
-        run = fit.train(chosen, split, out, seed, resume, partition, options)
+        run = fit.train(chosen, split, folder, seed, resume, partition, options)
         model = devices.whole(runs.load(run))
         validation = runs.ask_keras(model, split.validation, chosen.test_views)
         thresholds = evaluation.decision_thresholds(validation)

@@ -17,8 +17,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "recipes.md"
 OPENING = """# Recipes
 
 Every published system here is one short file in `train/recipes/`. `skinedge recipes` lists them, \
-`skinedge recipes NAME` prints what follows, `skinedge train NAME --data DIR --out RUN` trains \
-one, `--attention none` without its attention. What its authors report is a reference, never a \
+`skinedge recipes NAME` prints what follows, `skinedge train NAME --data DIR` trains one, \
+`--attention none` without its attention. What its authors report is a reference, never a \
 result of SkinEdge. (This page is written by `python tools/recipe_pages.py`.)
 
 ISIC 2017, 2019 and 2020 images were not at hand: their loaders and label maps were tried with \

@@ -71,3 +71,13 @@ def test_a_notice_is_one_line(ham10000: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["train", "tiny", *options])
     assert f"skinedge: warning: {tmp_path}: rota.csv is not read" in result.stderr
     assert "no fold 4 of 3" in str(result.exception)
+
+
+def test_a_run_is_called_as_its_recipe(
+    ham10000: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "tiny").mkdir(parents=True)
+    (tmp_path / "runs" / "tiny" / "run.json").touch()
+    with pytest.raises(RunError, match=r"runs/tiny: not empty; use --resume .* or another --out"):
+        train("--data", ham10000)
