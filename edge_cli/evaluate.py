@@ -88,8 +88,9 @@ def evaluate(
     """Evaluate models on any labelled set, through the code that runs on the device.
 
     Several models are compared with the first: one table, one plot of their ROC curves, and
-    each one's own report in a folder below --out. Needs skinedge[evaluate]. Images that cannot
-    be read are named, left out, and make the exit code 2.
+    each one's own report in a folder below --out. With --split test, models of other clinics or
+    folds each answer their own test part; differences are taken only on the same images. Needs
+    skinedge[evaluate]. Images that cannot be read are named, left out, and make the exit code 2.
 
     Examples:
 

@@ -57,7 +57,7 @@ def evaluation_text(figures: Mapping[str, Any], what: str) -> str:
 
 def comparison_text(comparison: Mapping[str, Any]) -> str:
     """Several models' figures (`train.comparison.compare`), one after the other, and how far
-    each is from the first."""
+    each is from the first, if it answered the same images."""
     baseline = comparison["baseline"]
     lines = [evaluation_text(figures, name) for name, figures in comparison["models"].items()]
     for name, differences in comparison["differences"].items():
@@ -69,4 +69,6 @@ def comparison_text(comparison: Mapping[str, Any]) -> str:
                     f"  {title:18} {found['difference']:+.4f}  "
                     f"({found['low']:+.4f} to {found['high']:+.4f})"
                 )
+    for name in comparison["apart"]:
+        lines.append(f"{name} answered other images than {baseline}: no difference is taken")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Several models that answered the same images: their figures, differences and ROC curves."""
+"""Several models with the same classes: their figures, differences and ROC curves."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from skinedge.errors import DatasetError
+
 from .answers import Answers, targets
 from .evaluate import to_json
-from .intervals import Bootstrap, check_same_questions, paired_differences
+from .intervals import Bootstrap, paired_differences, same_questions
 
 __all__ = ["compare", "write_comparison"]
 
@@ -23,30 +25,33 @@ def compare(
     """Set models beside the first of them.
 
     Args:
-        answers: what each model said, by its name; all of the same images.
+        answers: what each model said, by its name; of the same images, or of its own test part.
         figures: each model's `evaluate.report`.
         bootstrap: how to take the intervals of differences; None for no differences.
 
     Returns:
         `schema`; `models`: the figures; `target`: `mel`, or `malignant` without that class, or
-        None; `baseline`: the first name; `differences`: every other name -> its figures minus
-        the baseline's, see `intervals.paired_differences`.
+        None; `baseline`: the first name; `apart`: those that did not answer the baseline's
+        images; `differences`: every other name -> its figures minus the baseline's, see
+        `intervals.paired_differences`.
 
     Raises:
-        DatasetError: they did not answer the same images with the same classes.
+        DatasetError: they have other classes.
     """
     baseline, *others = answers
-    for name in others:
-        check_same_questions(answers[name], answers[baseline])
+    if len({said.classes for said in answers.values()}) > 1:
+        raise DatasetError("the models cannot be compared: they do not have the same classes")
+    apart = [name for name in others if not same_questions(answers[name], answers[baseline])]
     return {
         "schema": SCHEMA,
         "models": dict(figures),
         "target": next(iter(targets(answers[baseline])), None),
         "baseline": baseline,
+        "apart": apart,
         "differences": {
             name: paired_differences(answers[name], answers[baseline], bootstrap)
             for name in others
-            if bootstrap
+            if bootstrap and name not in apart
         },
     }
 
@@ -66,7 +71,10 @@ def write_comparison(
     (folder / "comparison.json").write_text(text, encoding="utf-8")
     plots = {}
     if comparison["target"]:
-        curves = {name: targets(said)[comparison["target"]] for name, said in answers.items()}
+        curves = {
+            f"{name} ({len(said.labels)} images)": targets(said)[comparison["target"]]
+            for name, said in answers.items()
+        }
         plots["roc_comparison"] = folder / "roc_comparison.png"
         roc_comparison_plot(curves, comparison["target"], plots["roc_comparison"])
     (folder / "report.html").write_text(comparison_html(comparison, plots), encoding="utf-8")

@@ -23,11 +23,11 @@ from .groups import group_draws
 
 __all__ = [
     "Bootstrap",
-    "check_same_questions",
     "intervals",
     "paired_differences",
     "percentile_interval",
     "resample",
+    "same_questions",
 ]
 
 # Draws at a time: 10,000 images need some 10 MB an array.
@@ -103,15 +103,13 @@ def intervals(
     return found
 
 
-def check_same_questions(one: Answers, other: Answers) -> None:
-    """Raise DatasetError unless both answered the same images with the same classes."""
-    same = (
+def same_questions(one: Answers, other: Answers) -> bool:
+    """Whether both answered the same images with the same classes."""
+    return (
         one.classes == other.classes
         and np.array_equal(one.labels, other.labels)
         and [i.image_id for i in one.images] == [i.image_id for i in other.images]
     )
-    if not same:
-        raise DatasetError("the models did not answer the same images with the same classes")
 
 
 def paired_differences(
@@ -128,7 +126,8 @@ def paired_differences(
     Raises:
         DatasetError: they were not asked about the same images, or have other classes.
     """
-    check_same_questions(one, other)
+    if not same_questions(one, other):
+        raise DatasetError("the models did not answer the same images with the same classes")
     chosen = bootstrap or Bootstrap()
     every_image = np.ones((1, len(one.labels)))
     on_lesion = [attention_on_lesion(said.attention, said.images) for said in (one, other)]

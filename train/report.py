@@ -185,12 +185,13 @@ def _count(value: float) -> str:
     return "–" if np.isnan(value) else str(int(value))
 
 
-def _how_intervals(found: Mapping[str, Any] | None) -> tuple[str, ...]:
+def _how_intervals(found: Mapping[str, Any] | None, apart: bool = False) -> tuple[str, ...]:
     if found is None:
         return ()
+    lesions = "each model's" if apart else found["lesions"]
     return (
         f"In brackets: {found['confidence']:.0%} percentile intervals of {found['draws']} "
-        f"bootstrap draws of {found['lesions']} lesions (seed {found['seed']}). The calibration "
+        f"bootstrap draws of {lesions} lesions (seed {found['seed']}). The calibration "
         "error's interval lies high by construction; read it as an upper bound.",
     )
 
@@ -234,7 +235,8 @@ def _difference(found: Mapping[str, float] | None) -> str:
 
 def _side_by_side(models: Mapping[str, Mapping[str, Any]]) -> _Table:
     shown = [_Figures(figures) for figures in models.values()]
-    rows = [
+    rows = [("images", *(str(model.figures["images"]) for model in shown))]
+    rows += [
         (title, *(model.cell(model.figures[key], key) for model in shown))
         for key, title in HEADLINE.items()
     ]
@@ -262,7 +264,15 @@ def comparison_html(comparison: Mapping[str, Any], plots: Mapping[str, Path]) ->
     """
     models = comparison["models"]
     first = models[comparison["baseline"]]
-    notes = (f"{first['images']} images.", *_how_intervals(first["intervals"]))
+    apart = comparison["apart"]
+    notes = _how_intervals(first["intervals"], bool(apart))
+    if apart:
+        own = (
+            f"{', '.join(apart)} answered other images than {comparison['baseline']}, such as the "
+            "test part of another clinic or fold: figures and curves are each model's on its own "
+            "images, and no difference is taken."
+        )
+        notes = (own, *notes)
     sections = [_Section("Figures", notes, (_side_by_side(models),))]
     if comparison["differences"]:
         note = (

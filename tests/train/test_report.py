@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from skinedge import DISCLAIMER
+from skinedge.edge_cli.figures import comparison_text
 from skinedge.errors import DatasetError
 from skinedge.train.answers import Answers
 from skinedge.train.comparison import compare, write_comparison
@@ -175,6 +176,26 @@ def test_models_are_compared_by_what_their_classes_allow(answers: Answers, tmp_p
         folder = tmp_path / str(target)
         write_comparison(folder, said, comparison)
         assert (folder / "roc_comparison.png").exists() == (target is not None)
-    mixed = {"one": answers, "two": other}
+
+
+def test_models_may_have_answered_their_own_images(answers: Answers, tmp_path: Path) -> None:
+    """Of two clinics, say: no pairs, yet one plot."""
+    few = answers.having(np.arange(len(answers.labels)) >= 12)
+    said = {"all": answers, "again": answers, "clinic": few}
+    bootstrap = Bootstrap(20)
+    comparison = compare(
+        said, {name: report(one, [], bootstrap) for name, one in said.items()}, bootstrap
+    )
+    assert comparison["apart"] == ["clinic"]
+    assert list(comparison["differences"]) == ["again"]
+    write_comparison(tmp_path / "out", said, comparison)
+    text = " ".join(Page((tmp_path / "out" / "report.html").read_text()).text)
+    assert "clinic answered other images than all" in text
+    assert "bootstrap draws of each model's lesions" in text
+    assert "clinic answered other images than all" in comparison_text(comparison)
+
+
+def test_models_of_other_classes_are_not_compared(answers: Answers) -> None:
+    mixed = {"one": answers, "two": replace(answers, classes=("a", "b", "c"))}
     with pytest.raises(DatasetError, match="same classes"):
         compare(mixed, {name: report(one, []) for name, one in mixed.items()})
