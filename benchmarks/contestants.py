@@ -163,7 +163,7 @@ def own_float(bench: Bench) -> None:
     if not wanted:
         return
     bench.progress("the same networks in float32", 0)
-    restoring = _station(bench, "skinedge.compress.restore", "no float32 form of the models")
+    restoring = _station(bench, "skinedge.benchmarks.float_form", "no float32 form of the models")
     forms = {}
     for model in wanted if restoring else ():
         name = f"{model.name}-float32"
