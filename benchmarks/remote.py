@@ -46,8 +46,9 @@ OPTIONS = (
     # Without a person to ask, ssh must refuse what it cannot verify.
     *("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"),
     *("-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"),
-    # A connection left open for later ones would keep our end of stderr open with it.
-    *("-o", "ControlMaster=no", "-o", "RemoteCommand=none"),
+    # A connection left open for later ones would keep our end of stderr open with it; one that was
+    # left open before asks for no key.
+    *("-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "RemoteCommand=none"),
     *("-o", "ClearAllForwardings=yes", "-o", "ForwardAgent=no", "-o", "ForwardX11=no"),
 )
 

@@ -293,6 +293,24 @@ def test_a_changed_key_is_refused(board: Board, library: Callable[[str], Path]) 
 
 
 @needs_sshd
+def test_a_connection_left_open_proves_no_key(
+    board: Board, library: Callable[[str], Path], tmp_path: Path
+) -> None:
+    seen, socket_path = library(prints(to_json(REPORT))), tmp_path / "open"
+    board.config.write_text(f"{board.config.read_text()}  ControlPath {socket_path}\n")
+    trusting = ["ssh", "-o", "StrictHostKeyChecking=no", "-o", "ControlMaster=yes"]
+    master = subprocess.Popen([*trusting, "-N", "board"])
+    try:
+        wait_until(socket_path.exists)
+        board.known.write_text("")
+        refused("board: its key is unknown here")
+        assert not seen.exists()
+    finally:
+        master.terminate()
+        master.wait()
+
+
+@needs_sshd
 def test_a_refused_login(board: Board, library: Callable[[str], Path]) -> None:
     library(prints(to_json(REPORT)))
     (board.folder.parent / "authorized_keys").write_text("")
