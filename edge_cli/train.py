@@ -205,6 +205,8 @@ def train(
     if left_out := len(images.images) - len(partition.images(images).images):
         print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
     split = partition(images)
+    for line in station("train.datasets.check", "train").check_readable(split):
+        print(f"skinedge: warning: {line}; it will not be tested on", file=sys.stderr)
 
     fit = station("train.fit", "train")
     runs = station("train.runs", "train")
@@ -235,4 +237,9 @@ def train(
         "melanoma AUROC": figures["melanoma_auroc"],
     }
     shown = ", ".join(f"{name} {v:.4f}" for name, v in named.items() if not math.isnan(v))
+    unreadable = (*validation.unreadable, *answers.unreadable)
+    for line in unreadable:
+        print(f"skinedge: left out: {line}", file=sys.stderr)
     print(f"{run.model}: test split, {figures['images']} images, float32: {shown}")
+    if unreadable:
+        raise typer.Exit(2)

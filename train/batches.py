@@ -10,6 +10,7 @@ import cv2
 import keras
 import numpy as np
 
+from skinedge.errors import ImageError
 from skinedge.image import read, to_input
 
 from .augment import augment
@@ -23,6 +24,7 @@ __all__ = [
     "draw_probabilities",
     "lesion_prior",
     "load_pixels",
+    "load_readable",
     "normalise",
     "sampled_prior",
 ]
@@ -34,6 +36,21 @@ def load_pixels(images: Sequence[LabelledImage], size: int) -> np.ndarray:
     for row, image in zip(pixels, images, strict=True):
         row[:] = to_input(read(image.sharpest), size, size)
     return pixels
+
+
+def load_readable(
+    images: Sequence[LabelledImage], size: int
+) -> tuple[np.ndarray, list[LabelledImage], list[str]]:
+    """`load_pixels` of the images that can be read, these images, and a line for each other."""
+    rows, readable, unreadable = [], [], []
+    for image in images:
+        try:
+            rows.append(load_pixels([image], size))
+        except ImageError as error:
+            unreadable.append(str(error))
+        else:
+            readable.append(image)
+    return np.concatenate([load_pixels([], size), *rows]), readable, unreadable
 
 
 def normalise(pixels: np.ndarray) -> np.ndarray:
@@ -92,6 +109,7 @@ class TrainingBatches(keras.utils.PyDataset):
         prior: share of each class among the draws, float64 `[classes]`, sums to 1.
         counts: lesions of each class, int64 `[classes]`.
         outputs: names of the outputs that each want the shares; none, the only one does.
+        failure: why an image could not be read: Keras may pass on no more than that one could not.
 
     Batch content depends on seed, epoch and step alone: set `epoch` before each one.
     """
@@ -108,6 +126,7 @@ class TrainingBatches(keras.utils.PyDataset):
         self.prior = sampled_prior(self._labels, self.classes, recipe.sampling_power)
         self.counts = np.bincount(self._labels, minlength=self.classes)
         self.outputs: tuple[str, ...] = ()
+        self.failure: ImageError | None = None
         self._images = recipe.images_per_epoch or len(data.images)
 
     def __len__(self) -> int:
@@ -119,7 +138,11 @@ class TrainingBatches(keras.utils.PyDataset):
         chosen = rng.choice(len(self._lesions), count, p=self._probabilities)
         views = np.empty((count, self.size, self.size, 3), np.uint8)
         for view, lesion in zip(views, chosen, strict=True):
-            rgb = read(self._pick(self._lesions[lesion], rng))
+            try:
+                rgb = read(self._pick(self._lesions[lesion], rng))
+            except ImageError as error:
+                self.failure = error
+                raise
             view[:] = augment(rgb, self.size, self.recipe.augmentation, rng)
         one_hot = np.eye(self.classes, dtype=np.float32)[self._labels[chosen]]
         views, shares = mix(views, one_hot, self.recipe.mixing, rng)

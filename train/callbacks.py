@@ -68,7 +68,7 @@ class Validate(keras.callbacks.Callback):
 
     Args:
         classifier: pixels -> logits, sharing its weights with what is trained.
-        data: the validation split.
+        data: the validation split; held in memory as uint8.
         train: the training split; says how common classes are.
         equal_prior: how the logits are brought to equal class priors.
         batch_size: of prediction.
@@ -84,14 +84,14 @@ class Validate(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self._classifier = classifier
-        self._input = normalise(load_pixels(data.images, classifier.inputs[0].shape[1]))
+        self._pixels = load_pixels(data.images, classifier.inputs[0].shape[1])
         self._labels = data.labels()
         self._log_prior = np.log(lesion_prior(train))
         self._equal_prior = equal_prior
         self._batch_size = batch_size
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        answers = outputs_of(self._classifier, self._input, self._batch_size)
+        answers = outputs_of(self._classifier, self._pixels, self._batch_size, normalise)
         logits = self._equal_prior(answers[0])
         natural = softmax(logits + self._log_prior, axis=1)
         picked = natural[np.arange(len(self._labels)), self._labels]

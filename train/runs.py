@@ -11,17 +11,17 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
-from skinedge.errors import RunError
+from skinedge.errors import DatasetError, RunError
 from skinedge.lesion import lesion
 
 from .answers import Answers
 from .augment import flips
-from .batches import load_pixels, normalise
+from .batches import load_pixels, load_readable, normalise
 from .calibrate import Calibration, unfold
 from .datasets.images import LabelledImages
 from .datasets.splits import Split
 from .partition import Partition
-from .predicting import outputs_of
+from .predicting import in_parts, outputs_of
 
 __all__ = [
     "Run",
@@ -139,8 +139,14 @@ def load_equal_prior(run: Run, split: Split) -> Any:
 
 
 def outputs_on(model: Any, data: LabelledImages, size: int) -> list[np.ndarray]:
-    """Raw outputs on a labelled set: logits and, with attention, maps."""
-    return outputs_of(model, normalise(load_pixels(data.images, size)))
+    """Raw outputs on a labelled set: logits and, with attention, maps.
+
+    Raises:
+        ImageError: an image cannot be read.
+    """
+    return outputs_of(
+        model, data.images, prepare=lambda images: normalise(load_pixels(images, size))
+    )
 
 
 def ask_keras(model: Any, data: LabelledImages, views: int = 1) -> Answers:
@@ -151,22 +157,35 @@ def ask_keras(model: Any, data: LabelledImages, views: int = 1) -> Answers:
         data: the set.
         views: of each image, whose probabilities are averaged: 1, or 8 flips and turns. The map
             is that of the image as it is.
+
+    Raises:
+        DatasetError: no image can be read.
     """
     size = model.inputs[0].shape[1]
-    pixels = load_pixels(data.images, size)
-    outputs = [outputs_of(model, normalise(view)) for view in islice(flips(pixels), views)]
-    rows = np.mean([softmax(np.asarray(o[0], np.float64), axis=1) for o in outputs], axis=0)
-    maps = outputs[0][1:]
+    rows, maps, answered, unreadable = [], [], [], []
+    for images in in_parts(data.images):
+        pixels, readable, lines = load_readable(images, size)
+        unreadable += lines
+        answered += readable
+        if not readable:
+            continue
+        outputs = [outputs_of(model, normalise(view)) for view in islice(flips(pixels), views)]
+        of_views = [softmax(np.asarray(o[0], np.float64), axis=1) for o in outputs]
+        rows.append(np.mean(of_views, axis=0))
+        maps += outputs[0][1:]
+    if not rows:
+        raise DatasetError(f"{data.name}: none of its {len(data.images)} images can be read")
     attention = None
     if maps:
-        side = round(maps[0].shape[1] ** 0.5)
-        attention = (maps[0] / maps[0].max(axis=1, keepdims=True)).reshape(-1, side, side)
+        found = np.concatenate(maps)
+        side = round(found.shape[1] ** 0.5)
+        attention = (found / found.max(axis=1, keepdims=True)).reshape(-1, side, side)
     return Answers(
         data.classes,
-        data.labels(),
-        rows,
+        data.having(answered).labels(),
+        np.concatenate(rows),
         np.array([lesion(code).malignant for code in data.classes]),
         attention,
-        (),
-        data.images,
+        tuple(unreadable),
+        tuple(answered),
     )

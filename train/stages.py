@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from skinedge.errors import RunError
+from skinedge.errors import ImageError, RunError
 
 from .batches import TrainingBatches
 from .calibrate import EqualPrior
@@ -46,6 +46,18 @@ def _computing_in(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
+@contextmanager
+def _naming_images(batches: TrainingBatches) -> Iterator[None]:
+    """An image that cannot be read ends training as itself, whatever Keras makes of it."""
+    try:
+        yield
+    except Exception as error:
+        failure = error if isinstance(error, ImageError) else batches.failure
+        if failure is None:
+            raise
+        raise ImageError(f"{failure}; mend it, then go on with --resume") from error
+
+
 def _freeze_backbone(model: Any) -> None:
     """Leave the attention blocks and the last layer to train."""
     for layer in model.layers:
@@ -75,7 +87,9 @@ class Trainer:
             return model
         if stage.trains == "head":
             _freeze_backbone(model)
-        candidate = self._fit(index, stage, model)
+        batches = TrainingBatches(self.split.train, self.recipe, stage.input_size, self.seed)
+        with _naming_images(batches):
+            candidate = self._fit(index, stage, model, batches)
         model.load_weights(candidate)
         temporary = best.with_name(f"{best.stem}-partial.weights.h5")
         model.save_weights(temporary)
@@ -124,10 +138,9 @@ class Trainer:
         weights = {"answers": 1.0, "maps": how.map_weight}
         return trained, *({k: of[k] for k in trained.output} for of in (losses, weights))
 
-    def _fit(self, index: int, stage: Stage, model: Any) -> Path:
+    def _fit(self, index: int, stage: Stage, model: Any, batches: TrainingBatches) -> Path:
         """Train and return the file of the best epoch's weights."""
         run, recipe = self.run, self.recipe
-        batches = TrainingBatches(self.split.train, recipe, stage.input_size, self.seed)
         trained, losses, weights = self._objective(model, batches)
         batches.outputs = tuple(losses) if isinstance(losses, dict) else ()
         trained.compile(

@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from skinedge.edge_cli import data as command
 from skinedge.errors import DatasetError
 from skinedge.train.datasets import open_dataset, split_by_lesion, write_split
+from skinedge.train.datasets.check import check_readable
 
 
 def check(*arguments: object) -> Result:
@@ -196,3 +197,16 @@ def test_nothing_to_check_is_one_error(tmp_path: Path) -> None:
     answer = check(tmp_path / "absent")
     assert isinstance(answer.exception, DatasetError)
     assert "does not exist" in str(answer.exception)
+
+
+def test_a_training_looks_at_headers_first(ham: Path) -> None:
+    """What it reads must be there; what it only tests on may be left out."""
+    split = split_by_lesion(open_dataset(ham), seed=1)
+    assert check_readable(split) == []
+    split.test.images[0].sharpest.write_bytes(b"no picture")
+    [line] = check_readable(split)
+    assert line.startswith(f"{split.test.images[0].sharpest}: ")
+    split.validation.images[0].sharpest.write_bytes(b"no picture")
+    split.train.images[0].path.write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"\(2 such in all\); mend it, or leave it out"):
+        check_readable(split)

@@ -16,8 +16,9 @@ from killed import Killed, kill_after
 from thin import RANDOM, THIN, thin_backbone
 from tiny import TINY
 
-from skinedge.errors import ModelFileError, RunError, UsageError
-from skinedge.train import fit, runs
+from skinedge.errors import DatasetError, ImageError, ModelFileError, RunError, UsageError
+from skinedge.image import read
+from skinedge.train import batches, fit, runs
 from skinedge.train.batches import TrainingBatches
 from skinedge.train.callbacks import BeginEpoch
 from skinedge.train.datasets import open_dataset, split_by_lesion
@@ -96,8 +97,8 @@ def _kill_before_backup(monkeypatch: pytest.MonkeyPatch) -> None:
 def _kill_after_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the second stage's last epoch, and before its best epoch is put in place."""
 
-    def fits(self: object, index: int, stage: Stage, model: Any) -> Path:
-        candidate = fit_stage(self, index, stage, model)
+    def fits(self: object, index: int, *arguments: Any) -> Path:
+        candidate = fit_stage(self, index, *arguments)
         if index == 1:
             raise Killed
         return candidate
@@ -124,6 +125,40 @@ def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(
             with pytest.raises(Killed):
                 fit.train(THIN, split, tmp_path, seed=1, resume=times > 0, options=RANDOM)
     assert_same(fit.train(THIN, split, tmp_path, seed=1, resume=True, options=RANDOM), unbroken)
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_run_goes_on(
+    unbroken: runs.Run, split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an epoch, where Keras' own error would hide it."""
+    counted = iter(range(16 + len(split.validation.images) + 20))
+
+    def failing(path: Path) -> np.ndarray:
+        if next(counted, None) is None:
+            raise ImageError("lesion.jpg: is cut short")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches, "read", failing)
+        with pytest.raises(ImageError, match=r"^lesion.jpg: is cut short; .* with --resume$"):
+            fit.train(THIN, split, tmp_path, seed=1, options=RANDOM)
+    assert_same(fit.train(THIN, split, tmp_path, seed=1, resume=True, options=RANDOM), unbroken)
+
+
+def test_an_image_that_cannot_be_read_is_left_out_of_the_answers(
+    unbroken: runs.Run, split: Split, tmp_path: Path
+) -> None:
+    first, *others = split.test.images
+    (tmp_path / "torn.jpg").write_bytes(first.path.read_bytes()[:300])
+    torn = replace(first, path=tmp_path / "torn.jpg", sharp=None)
+    model = runs.load(unbroken)
+    answers = runs.ask_keras(model, split.test.having([torn, *others]), views=2)
+    assert answers.images == tuple(others)
+    assert [line.partition(":")[0] for line in answers.unreadable] == [str(torn.path)]
+    assert answers.attention is not None
+    assert len(answers.attention) == len(answers.labels) == len(answers.probabilities)
+    with pytest.raises(DatasetError, match="none of its 1 images can be read"):
+        runs.ask_keras(model, split.test.having([torn]))
 
 
 def test_every_dropout_and_every_epoch_draws_its_own(split: Split) -> None:

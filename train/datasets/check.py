@@ -8,17 +8,25 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from skinedge.errors import ImageError
+from skinedge.errors import DatasetError, ImageError
 from skinedge.image import MAX_PIXELS, read
 from skinedge.image_header import read_header
 
 from .images import LabelledImages, Problem
 from .labels import TO_ISIC2019
 from .merging import shared, union
-from .splits import SPLIT_COLUMNS
+from .splits import SPLIT_COLUMNS, Split
 from .tables import read_table
 
-__all__ = ["crossing", "duplicates", "files_of", "summary", "together", "unreadable"]
+__all__ = [
+    "check_readable",
+    "crossing",
+    "duplicates",
+    "files_of",
+    "summary",
+    "together",
+    "unreadable",
+]
 
 # Enough for the header of any JPEG but one with a long preview ahead of its frame.
 _HEAD = 1 << 16
@@ -110,6 +118,24 @@ def duplicates(data: LabelledImages) -> Iterator[Problem]:
             text = f"{names} are the same file, of {of}, called {' and '.join(labels)}"
             harmless = len(groups) == len(labels) == 1
             yield Problem("duplicate", same[0].image_id, text, harmless)
+
+
+def check_readable(split: Split) -> list[str]:
+    """Look at the headers of the files that a training will read.
+
+    Returns:
+        A line for each image of the test part that cannot be read; an evaluation leaves it out.
+
+    Raises:
+        DatasetError: an image that is trained or validated on cannot be read.
+    """
+    parts = split.parts()
+    tested = [image.sharpest for image in parts.pop("test").images]
+    paths = (path for part in parts.values() for i in part.images for path in (i.path, i.sharp))
+    if wrong := list(unreadable([path for path in dict.fromkeys(paths) if path])):
+        more = f" ({len(wrong)} such in all)" if len(wrong) > 1 else ""
+        raise DatasetError(f"{wrong[0].text}{more}; mend it, or leave it out of the table")
+    return [problem.text for problem in unreadable(tested)]
 
 
 def crossing(data: LabelledImages, split_file: Path) -> Iterator[Problem]:
