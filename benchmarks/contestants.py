@@ -6,7 +6,6 @@ Each function is a step of `suite.benchmark`: it adds subjects to the bench.
 from __future__ import annotations
 
 import importlib
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from .savings import ISIC_2020_WINNER
 __all__ = ["keras_models", "models", "other_runtimes", "own_float", "processes"]
 
 PUBLISHED = ("melanoma-b3", "soft-attention-resnet", "soft-attention-irv2")
-COLD_RUNS = 5
+COLD_RUNS = 10
 BATCHES, BATCH_SECONDS = (1, 4, 16, 64, 256), 2.0
 
 
@@ -132,14 +131,10 @@ def opened(path: Path) -> ModelFile:
 
 
 def processes(bench: Bench) -> None:
-    """A process for each file, from nothing to its first answer."""
+    """A process for each model, from nothing to its first answer."""
     bench.progress("cold start of a process for each model", 0)
-    _weigh(bench, {model.name: model.file.path for model in bench.models})
-
-
-def _weigh(bench: Bench, paths: dict[str, Path]) -> None:
-    found = cold_starts(list(paths.values()), bench.most_threads, COLD_RUNS)
-    for name, (cold, peak) in zip(paths, found, strict=True):
+    files = {model.name: model.content for model in bench.models}
+    for name, (cold, peak) in cold_starts(files, bench.most_threads, COLD_RUNS).items():
         size = bench.subjects[name].size
         bench.change(name, size=replace(size, cold_start=cold, peak_memory=peak))
 
@@ -164,7 +159,6 @@ def own_float(bench: Bench) -> None:
         return
     bench.progress("the same networks in float32", 0)
     restoring = _station(bench, "skinedge.benchmarks.float_form", "no float32 form of the models")
-    forms = {}
     for model in wanted if restoring else ():
         name = f"{model.name}-float32"
         if name in bench.subjects:  # given as a file of its own
@@ -177,7 +171,6 @@ def own_float(bench: Bench) -> None:
         source = bench.subjects[model.name].source
         _load(bench, name, form, f"restored from {source}")
         bench.models[-1].images = model.images
-        forms[name] = form
         bench.notes.append(
             f"{name} computes in float32 with the weights of {model.name}, rounded as they are "
             "there: beside it, only quantized activations show."
@@ -191,12 +184,6 @@ def own_float(bench: Bench) -> None:
                 f"The last layer of {model.name} was refitted to its int8 features: {name}, which "
                 "has that layer too, answers a little worse than the network it was made from."
             )
-    with tempfile.TemporaryDirectory() as folder:
-        paths = {name: Path(folder) / f"{n}.tflite" for n, name in enumerate(forms)}
-        for name, path in paths.items():
-            path.write_bytes(forms[name].content)
-        if paths:
-            _weigh(bench, paths)
 
 
 def keras_models(bench: Bench) -> None:

@@ -28,7 +28,7 @@ __all__ = ["accuracy", "inference", "roofs", "stages"]
 SECONDS, LEAST_RUNS = 1.5, 10
 BASELINE_SECONDS = 4.0  # what every ratio is about, and on all cores: other work disturbs it most
 # For throughput: images one after the other, so many times.
-STREAM_IMAGES, STREAMS = 30, 3
+STREAM_IMAGES, STREAMS = 10, 9
 
 
 def _runs(call: Callable[[], object], most: int, seconds: float = SECONDS) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ except (OSError, IndexError):
 """
 
 
-def _once(path: Path, threads: int) -> tuple[float, int]:
+def _once(name: str, path: Path, threads: int) -> tuple[float, int]:
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", _ONCE, str(path), str(threads)]
     start = time.perf_counter()
@@ -50,27 +51,33 @@ def _once(path: Path, threads: int) -> tuple[float, int]:
     milliseconds = 1e3 * (time.perf_counter() - start)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ModelFileError(f"{path}: a process of its own cannot run it: {reason}")
+        raise ModelFileError(f"{name}: a process of its own cannot run it: {reason}")
     return milliseconds, 1024 * int(done.stdout.split()[-1])
 
 
-def cold_starts(paths: Sequence[Path], threads: int, runs: int) -> list[tuple[Spread, int]]:
+def cold_starts(
+    models: Mapping[str, bytes], threads: int, runs: int
+) -> dict[str, tuple[Spread, int]]:
     """Start, load, answer one black image, end: in turn, after one untimed round.
 
     Args:
-        paths: `.tflite` files.
+        models: `.tflite` files by name.
         threads: interpreter threads.
         runs: timed rounds.
 
     Returns:
-        For each file: the time, and the median of the peak memory, bytes.
+        For each name: the time, and the median of the peak memory, bytes.
 
     Raises:
         ModelFileError: a file cannot be run.
     """
-    rounds = [[_once(path, threads) for path in paths] for _ in range(runs + 1)][1:]
-    found = []
-    for costs in zip(*rounds, strict=True):
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / f"{n}.tflite" for n, name in enumerate(models)}
+        for name, path in paths.items():
+            path.write_bytes(models[name])
+        rounds = [[_once(*one, threads) for one in paths.items()] for _ in range(runs + 1)][1:]
+    found = {}
+    for name, costs in zip(models, zip(*rounds, strict=True), strict=True):
         times, peaks = np.array(costs).T
-        found.append((spread(list(times)), int(np.median(peaks))))
+        found[name] = spread(list(times)), int(np.median(peaks))
     return found

@@ -1,6 +1,6 @@
 """The benchmark from end to end: every step adds to one report, which is whole at the end.
 
-Processes are measured first, while this one is small; then everything is loaded, and all that
+Processes are measured in turn before Keras models and other runtimes are loaded; then all that
 computes is timed in turn.
 """
 
@@ -21,8 +21,8 @@ __all__ = ["benchmark"]
 BUSY = 0.2
 STEPS = (
     models,
-    processes,
     own_float,
+    processes,
     keras_models,
     other_runtimes,
     inference,
