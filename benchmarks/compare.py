@@ -208,7 +208,7 @@ def _context(new: Report, old: Report, apart: str) -> Iterator[Row]:
         if not report.complete:
             yield Row("", "report", note=f"the {which} run was not finished")
         if report.machine.load is not None and report.machine.load > 0.2:
-            note = f"the {which} machine was not idle: {report.machine.load:.2f} runnable per core"
+            note = f"the {which} machine was not idle: others used {report.machine.load:.0%} of it"
             yield Row("", "load", note=note)
         if report.machine.throttled:
             yield Row("", "throttling", note=f"the {which} machine slowed down meanwhile")

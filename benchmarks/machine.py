@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -29,6 +30,7 @@ PACKAGES = (
 )
 # `vcgencmd get_throttled`: bits 0 to 3 say what is so now, 16 to 19 what has been since the start.
 _THROTTLED_NOW, _THROTTLED_BEFORE = 0xF, 0xF0000
+SECONDS_WATCHED = 1.0
 
 
 def _text(path: str | Path) -> str:
@@ -51,6 +53,35 @@ def _processor() -> str:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ticks() -> tuple[int, int]:
+    """What `/proc/stat` counted on our cores: time in use, the hypervisor's too, and all of it."""
+    ours = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    used = whole = 0
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        name, *fields = line.split()
+        if name in ours:
+            # user, nice, system, idle, waiting, interrupts (2), stolen; guests are user's again
+            counts = [int(field) for field in fields[:8]]
+            whole += sum(counts)
+            used += sum(counts) - sum(counts[3:5])
+    return used, whole
+
+
+def _load() -> float | None:
+    """Share of our cores that others use in this second; None where the system does not count.
+
+    The load average would not do: it remembers a benchmark that ended a minute ago.
+    """
+    try:
+        (used, whole), own = _ticks(), time.process_time()
+        time.sleep(SECONDS_WATCHED)
+        (used_now, whole_now), own_now = _ticks(), time.process_time()
+        ours = (own_now - own) * os.sysconf("SC_CLK_TCK")
+        return round(max(0.0, used_now - used - ours) / (whole_now - whole), 2)
+    except (OSError, AttributeError, ValueError, ZeroDivisionError):
+        return None
 
 
 def _memory() -> int | None:
@@ -99,8 +130,7 @@ class Watch:
     def __init__(self) -> None:
         self.meter = find_meter()
         self._temperature, self._throttled = _temperature(), _throttled()
-        load = os.getloadavg()[0] / _cores() if hasattr(os, "getloadavg") else None
-        self._load = None if load is None else round(load, 2)
+        self._load = _load()
 
     def machine(self, gpu: str = "") -> Machine:
         """What the machine is, and what became of it since."""

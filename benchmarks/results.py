@@ -58,7 +58,8 @@ class Machine:
         governor: of the CPU's frequency; empty where there is none to read.
         temperature: degrees Celsius before and after; None where no sensor can be read.
         throttled: whether the board says that it slowed down meanwhile; None where it does not say.
-        load: runnable processes per core before the start; above 0.2 the machine is not idle.
+        load: share of the cores that others used in the second before the start; above 0.2 the
+            machine is not idle; None where the system does not say.
         meter: what measured energy; empty where there is none that can be read.
     """
 

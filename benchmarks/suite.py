@@ -69,7 +69,7 @@ def benchmark(plan: Plan, progress: Progress, save: Callable[[Report], None]) ->
     machine = bench.watch.machine()
     if machine.load is not None and machine.load > BUSY:
         bench.notes.append(
-            f"Other work was running at the start (load {machine.load:.2f} a core): times are "
+            f"Other work was running at the start, on {machine.load:.0%} of the cores: times are "
             "longer than the machine's own, and their ratios less steady."
         )
     if max(plan.threads) > machine.cores:

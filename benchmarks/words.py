@@ -221,7 +221,7 @@ def about(report: Report) -> tuple[tuple[str, str], ...]:
         ("CPU governor", machine.governor),
         ("temperature", f"{heat[0]:.0f} °C before, {heat[1]:.0f} °C after" if heat else ""),
         ("throttling", slowed[machine.throttled]),
-        ("load before", "" if machine.load is None else f"{machine.load:.2f} per core"),
+        ("others' load before", percent(machine.load).strip(DASH)),
         ("energy meter", machine.meter),
     )
     return tuple((what, words) for what, words in rows if words)

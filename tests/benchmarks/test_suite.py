@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skinedge.benchmarks import result_file
+from skinedge.benchmarks import machine, result_file
 from skinedge.benchmarks.bench import Plan
 from skinedge.benchmarks.machine import Watch
 from skinedge.benchmarks.process import cold_starts
@@ -55,6 +55,28 @@ def test_the_machine_is_named() -> None:
     assert machine.cores >= 1
     assert machine.packages["numpy"] == np.__version__
     assert machine.gpu == ""
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="Linux counts in /proc/stat")
+def test_load_is_what_others_use_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 60 ticks in use of 200, of which 20 were this process's own.
+    counted = iter([(1000, 9000), (1060, 9200)])
+    own = iter([3.0, 3.0 + 20 / os.sysconf("SC_CLK_TCK")])
+    monkeypatch.setattr(machine, "_ticks", lambda: next(counted))
+    monkeypatch.setattr(machine.time, "process_time", lambda: next(own))
+    monkeypatch.setattr(machine.time, "sleep", lambda seconds: None)
+    assert Watch().machine().load == 0.2
+    monkeypatch.undo()
+    used, whole = machine._ticks()
+    assert 0 < used < whole
+
+
+def test_load_is_unknown_where_nobody_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> tuple[int, int]:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(machine, "_ticks", missing)
+    assert Watch().machine().load is None
 
 
 def test_a_process_of_its_own_is_timed_and_weighed() -> None:
