@@ -16,6 +16,7 @@ from skinedge.errors import CompressionError
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.runs import save
+from skinedge.whole_file import write_whole
 
 from .activations import exchange_swish
 from .card import weights_digest
@@ -66,9 +67,7 @@ class _Kept:
         self.model.parent.mkdir(parents=True, exist_ok=True)
         save(model, self.model)
         # Last: a step is done when its report is there.
-        unfinished = self.report.with_name(f"partial-{self.report.name}")
-        unfinished.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(self.report)
+        write_whole(self.report, (json.dumps(report, indent=1) + "\n").encode())
 
 
 def change(

@@ -6,6 +6,7 @@ import json
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.special import softmax
 
 from skinedge.errors import DatasetError, RunError
 from skinedge.lesion import lesion
+from skinedge.whole_file import appearing
 
 from .answers import Answers
 from .augment import flips
@@ -95,25 +97,24 @@ def load(run: Run) -> Any:
     """The finished Keras model of a run; outputs logits and, with attention, the map.
 
     Raises:
-        RunError: training has not finished.
+        RunError: training has not finished, or the file is damaged.
     """
     if not run.model.is_file():
         raise RunError(f"{run.folder}: training has not finished; go on with --resume")
-    return keras.models.load_model(run.model, compile=False)
+    try:
+        return keras.models.load_model(run.model, compile=False)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise RunError(f"{run.model}: damaged, or written by another Keras") from error
 
 
 def save(model: Any, path: Path) -> None:
     """Write a Keras model whole or not at all.
 
     Raises:
-        OSError: the disk is full, say.
+        OSError: see `whole_file.appearing`.
     """
-    partial = path.with_name(f"partial-{path.name}")  # Keras wants the suffix
-    try:
+    with appearing(path) as partial:
         model.save(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_equal_prior(run: Run, split: Split) -> Any:
