@@ -19,10 +19,11 @@ from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 
 from .channels import keep_channels
-from .fine_tune import fine_tune, require_tensorflow
+from .convert import require_tensorflow
+from .fine_tune import fine_tune
 from .recipe import SWISH, Swish
 
-__all__ = ["Exchanged", "exchange_swish", "replace_activations"]
+__all__ = ["Exchanged", "exchange_swish", "refuse_hard_swish", "replace_activations"]
 
 # As Keras names the functions: what each replacement stands in for.
 REPLACED = {"relu6": ("silu", "hard_silu"), "hardswish": ("silu",)}
@@ -45,10 +46,30 @@ class Exchanged:
         return f"{self.by} for swish in {self.layers} layers"
 
 
+def _activation(layer: Any) -> str:
+    """Its name, as Keras has it."""
+    activation = getattr(layer, "activation", None)
+    return getattr(activation, "__name__", str(activation))
+
+
 def _has_swish(layer: Any, by: str) -> bool:
     """Whether `by` would replace this layer's activation."""
-    activation = getattr(layer, "activation", None)
-    return getattr(activation, "__name__", str(activation)) in REPLACED[by]
+    return _activation(layer) in REPLACED[by]
+
+
+def refuse_hard_swish(model: Any, recipe: str) -> None:
+    """Before long work: XNNPACK has no int8 hard-swish, and a network trained with the rounding
+    has it in int8. After training alone it can stay float (`quantize.NO_INT8_KERNEL`).
+
+    Raises:
+        CompressionError: the model has a hard-swish.
+    """
+    for layer in model.layers:
+        if _activation(layer) == SWISH["hardswish"]:
+            raise CompressionError(
+                f"{recipe}: layer {layer.name!r} is a hard-swish, for which the delegate has no "
+                f"int8 kernel; exchange it first: relu6-{recipe}"
+            )
 
 
 def replace_activations(keras: ModuleType, model: Any, by: str) -> Any:

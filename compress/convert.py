@@ -16,9 +16,36 @@ import tensorflow as tf
 
 from skinedge.errors import CompressionError
 
-__all__ = ["HEADS", "converted", "converter", "float32_tflite"]
+__all__ = ["HEADS", "converted", "converter", "float32_tflite", "in_one_line", "require_tensorflow"]
 
 HEADS = ("probabilities", "attention")
+
+
+def require_tensorflow(what: str) -> None:
+    """Refuse what Keras 3 can do on TensorFlow alone: to export for TFLite, to fine-tune here.
+
+    Raises:
+        CompressionError: Keras runs on another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise CompressionError(
+            f"{what} needs Keras on TensorFlow, not {keras.backend.backend()}; "
+            "run again with KERAS_BACKEND=tensorflow"
+        )
+
+
+@contextmanager
+def in_one_line(what: str) -> Iterator[None]:
+    """What the block raises becomes one line; converters raise whatever their layers raise.
+
+    Raises:
+        CompressionError: the block raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise CompressionError(f"cannot convert to {what} TFLite: {lines[0]}") from error
 
 
 def _quantizable(attention: tf.Tensor) -> tf.Tensor:
@@ -40,7 +67,11 @@ def converter(model: Any, calibrated: bool = False) -> Iterator[tf.lite.TFLiteCo
     Args:
         model: from `zoo.build`; outputs logits and, where it has one, the map.
         calibrated: for a file whose activations are quantized.
+
+    Raises:
+        CompressionError: Keras is not on TensorFlow, or the network could not be written down.
     """
+    require_tensorflow("conversion to TFLite")
     _, height, width, channels = model.inputs[0].shape
     signature = tf.TensorSpec((1, height, width, channels), tf.float32, name="pixels")
 
@@ -53,24 +84,18 @@ def converter(model: Any, calibrated: bool = False) -> Iterator[tf.lite.TFLiteCo
         return dict(zip(HEADS, heads, strict=False))
 
     with tempfile.TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint("serve", serve, input_signature=[signature])
-        archive.write_out(folder, verbose=False)
+        with in_one_line("any"):
+            archive = keras.export.ExportArchive()
+            archive.track(model)
+            archive.add_endpoint("serve", serve, input_signature=[signature])
+            archive.write_out(folder, verbose=False)
         yield tf.lite.TFLiteConverter.from_saved_model(folder)
 
 
 def converted(what: str, convert: Callable[[], bytes]) -> bytes:
-    """What `convert` returns; what it raises becomes one line.
-
-    Raises:
-        CompressionError: it refused.
-    """
-    try:
+    """What `convert` returns; see `in_one_line`."""
+    with in_one_line(what):
         return bytes(convert())
-    except Exception as error:  # the converters raise whatever their layers raise
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise CompressionError(f"cannot convert to {what} TFLite: {lines[0]}") from error
 
 
 def float32_tflite(model: Any) -> bytes:

@@ -12,16 +12,16 @@ Works for Keras 3 and for `tf_keras`, whose models tensorflow-model-optimization
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-import keras as keras3
 import tensorflow as tf
 
-from skinedge.errors import CompressionError
+from skinedge.errors import SkinEdgeError
 from skinedge.train.batches import TrainingBatches
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.mix import Mixing
@@ -34,23 +34,9 @@ __all__ = [
     "imitation_batches",
     "imitation_loss",
     "map_distance",
-    "require_tensorflow",
 ]
 
 TEMPERATURE = 2.0
-
-
-def require_tensorflow(what: str) -> None:
-    """Refuse to fine-tune a Keras 3 network on another backend; `tf_keras` has no other.
-
-    Raises:
-        CompressionError: Keras runs on another backend.
-    """
-    if keras3.backend.backend() != "tensorflow":
-        raise CompressionError(
-            f"{what} needs Keras on TensorFlow, not {keras3.backend.backend()}; "
-            "run again with KERAS_BACKEND=tensorflow"
-        )
 
 
 def imitation_loss(teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:
@@ -69,7 +55,7 @@ def map_distance(teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:
 
 def imitation_batches(
     teacher: Any, train: LabelledImages, recipe: Recipe, how: FineTune, seed: int
-) -> tuple[tf.data.Dataset, int]:
+) -> tuple[tf.data.Dataset, int, list[SkinEdgeError]]:
     """Endless augmented batches with what `teacher` says of them, and how many make an epoch.
 
     Args:
@@ -80,7 +66,8 @@ def imitation_batches(
         seed: of the draws.
 
     Returns:
-        (dataset of (pixels `[b, s, s, 3]`, tuple of the teacher's outputs), steps an epoch).
+        (dataset of (pixels `[b, s, s, 3]`, tuple of the teacher's outputs), steps an epoch, what
+        reading images raised: TensorFlow hands on its text alone, amid a stack of its own).
     """
     size = int(teacher.inputs[0].shape[1])
     draws = how.images_per_epoch or recipe.images_per_epoch
@@ -88,12 +75,15 @@ def imitation_batches(
     batches = TrainingBatches(train, recipe, size, seed)
 
     def pixels() -> Iterator[Any]:
-        step = 0
-        while True:
+        for step in itertools.count():
             batches.epoch, index = divmod(step, len(batches))
-            yield batches[index][0]
-            step += 1
+            try:
+                yield batches[index][0]
+            except SkinEdgeError as error:
+                raised.append(error)
+                raise
 
+    raised: list[SkinEdgeError] = []
     signature = tf.TensorSpec((None, size, size, 3), tf.float32)
     outputs = len(teacher.outputs)
 
@@ -103,7 +93,7 @@ def imitation_batches(
         return tuple(answer) if outputs > 1 else (answer,)
 
     dataset = tf.data.Dataset.from_generator(pixels, output_signature=signature)
-    return dataset.map(lambda views: (views, ask(views))).prefetch(2), len(batches)
+    return dataset.map(lambda views: (views, ask(views))).prefetch(2), len(batches), raised
 
 
 def fine_tune(
@@ -127,8 +117,11 @@ def fine_tune(
         how: how long and how fast.
         seed: of draws and dropout.
         callbacks: of `keras`; `tensorflow_model_optimization`'s go here.
+
+    Raises:
+        ImageError: a training image cannot be read.
     """
-    dataset, steps = imitation_batches(teacher, train, recipe, how, seed)
+    dataset, steps, raised = imitation_batches(teacher, train, recipe, how, seed)
     total = steps * how.epochs
     rate = keras.optimizers.schedules.CosineDecay(how.learning_rate, total, alpha=0.01)
     losses, weights = [imitation_loss], [1.0]
@@ -142,11 +135,16 @@ def fine_tune(
     )
     # Else Keras 3 traces the step twice, once to make the optimizer's variables.
     student.optimizer.build(student.trainable_variables)
-    student.fit(
-        dataset,
-        epochs=how.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,  # drawn at random already
-        verbose=1 if sys.stderr.isatty() else 2,
-        callbacks=list(callbacks),
-    )
+    try:
+        student.fit(
+            dataset,
+            epochs=how.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # drawn at random already
+            verbose=1 if sys.stderr.isatty() else 2,
+            callbacks=list(callbacks),
+        )
+    except tf.errors.OpError:
+        if raised:
+            raise raised[0] from None
+        raise

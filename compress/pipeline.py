@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from skinedge.classifier import Classifier
-from skinedge.errors import DatasetError
+from skinedge.errors import DatasetError, UsageError
 from skinedge.model_file import parse_model
 from skinedge.runtime import Network
 from skinedge.train.batches import load_pixels
@@ -24,7 +24,9 @@ from skinedge.train.evaluate import Answers, ask, decision_thresholds, report
 from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.runs import Run, load, split_of
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
+from skinedge.whole_file import write_whole
 
+from .activations import refuse_hard_swish
 from .card import card
 from .convert import float32_tflite
 from .edge_quantizer import int4_tflite
@@ -32,7 +34,7 @@ from .fidelity import Fidelity, fidelity
 from .gate import Verdict, judge
 from .metadata import package
 from .qat import trained_int8
-from .quantize import dynamic_tflite, float16_tflite, int8_tflite, int16x8_tflite
+from .quantize import dynamic_tflite, float16_tflite, int8_tflite, int16x8_tflite, written_by
 from .recipe import Compression, parse
 from .refit import refit_logits
 from .steps import change
@@ -117,17 +119,6 @@ def _ask(
     )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
 def training_pixels(
     train: LabelledImages, seed: int, size: int, choice: str = "random"
 ) -> Callable[[int], np.ndarray]:
@@ -160,7 +151,7 @@ def quantized(model: Any, how: Compression, images: Callable[[int], np.ndarray])
     Raises:
         CompressionError: the converter refused.
     """
-    float_layers = FLOAT_IN_INT8 + (f"|{how.float_layers}" if how.float_layers else "")
+    float_layers = FLOAT_IN_INT8 + (f"|(?:{how.float_layers})" if how.float_layers else "")
     if how.precision == "int8":
         representative = images(how.representative)
         int8 = int8_tflite(model, representative, float_layers, how.ranges)
@@ -202,23 +193,33 @@ def compress(
 
     Raises:
         RunError: the folder holds no finished run, or was trained on another split.
-        DatasetError: an image cannot be read.
+        DatasetError, ImageError: an image cannot be read.
+        UsageError: `how.float_layers` is the name of nothing.
         CompressionError: a step or the converter refused.
+        OSError: a file could not be written; what stood there before still does.
     """
     description = run.describe()
     split = split_of(run, data)
     model = load(run)
     name, seed = description["recipe"]["name"], description["seed"]
+    if how.qat is not None and how.swish is None:
+        refuse_hard_swish(model, how.name)
+    pixels = training_pixels(split.train, seed, int(model.inputs[0].shape[1]), how.choice)
+    # Now, lest one that cannot be read ends it after hours of fine-tuning.
+    images = pixels(max(how.representative, how.refit) if how.calibrates else 0)
+    float32 = float32_tflite(model)
+    if how.float_layers and not written_by(float32, how.float_layers):
+        raise UsageError(f"--float-layers {how.float_layers!r}: no operator of {name} is named so")
     out.mkdir(parents=True, exist_ok=True)
     full = _ask(
-        float32_tflite(model),
+        float32,
         card(model, description, parse("float32"), {}),
         split,
         f"{name}-float32",
         progress,
     )
     float_path = out / f"{name}-float32.tflite"
-    _write(float_path, package(full.flatbuffer, full.card))
+    write_whole(float_path, package(full.flatbuffer, full.card))
 
     recipe = Recipe.of(description["recipe"])
     changed = change(model, split.train, recipe, how, seed, out / "steps", progress)
@@ -227,9 +228,7 @@ def compress(
         flatbuffer = trained_int8(changed.model, model, split.train, recipe, how, seed)
     else:
         progress(f"{how.name}: quantize", 0)
-        size = int(model.inputs[0].shape[1])
-        pixels = training_pixels(split.train, seed, size, how.choice)
-        flatbuffer = quantized(changed.model, how, pixels)
+        flatbuffer = quantized(changed.model, how, lambda count: images[:count])
     about = {**card(model, description, how, changed.did), "float32_metrics": full.card["metrics"]}
     shown = f"{name}-{how.name}"
     ours = _ask(flatbuffer, about, split, shown, progress)
@@ -241,9 +240,10 @@ def compress(
         how.limits,
     )
     whole = {**ours.card, "gate": verdict.describe()}
-    path, other = out / f"{shown}.tflite", out / f"{shown}.tflite.rejected"
-    if not (verdict.passed or accept):
-        path, other = other, path
-    _write(path, package(flatbuffer, whole))
-    other.unlink(missing_ok=True)  # of an earlier attempt, which this one replaces
+    path, rejected = out / f"{shown}.tflite", out / f"{shown}.tflite.rejected"
+    if verdict.passed or accept:
+        rejected.unlink(missing_ok=True)  # of an earlier attempt
+    else:
+        path = rejected  # what an earlier attempt was handed over stays
+    write_whole(path, package(flatbuffer, whole))
     return Compressed(float_path, path, whole, verdict, fidelity(full.test, ours.test), changed.did)

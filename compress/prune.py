@@ -177,7 +177,7 @@ def prune(
     """
     _check(how)
     targets = layer_sparsities(model, how)
-    _, steps = imitation_batches(teacher, train, recipe, how.tune, seed)
+    _, steps, _ = imitation_batches(teacher, train, recipe, how.tune, seed)
 
     def wrapped(layer: Any) -> Any:
         if layer.name not in targets:

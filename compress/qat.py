@@ -20,7 +20,7 @@ from skinedge.train.batches import load_pixels, normalise
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 
-from .convert import HEADS, converted
+from .convert import HEADS, in_one_line
 from .fake_quant import (
     PIXELS,
     LayerConfig,
@@ -164,13 +164,13 @@ def qat_tflite(student: Any) -> bytes:
 
     # Variables alone: saving the model itself would trace every layer again, for a minute.
     variables = tf.train.Checkpoint(variables=list(student.variables))
-    with _raw_kernels(student), tempfile.TemporaryDirectory() as folder:
+    with in_one_line("int8"), _raw_kernels(student), tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(variables, folder, signatures={"serve": serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serve"])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.uint8
-        return converted("int8", converter.convert)
+        return bytes(converter.convert())
 
 
 def trained_int8(

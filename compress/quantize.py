@@ -26,7 +26,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 from tensorflow.lite.python.util import modify_model_io_type
 
-from skinedge.errors import UsageError
+from skinedge.errors import CompressionError, UsageError
 from skinedge.train.batches import normalise
 
 from .convert import HEADS, converted, converter, float32_tflite
@@ -161,10 +161,20 @@ def quantized(calibrated: bytes, floats: Sequence[str]) -> bytes:
         floats: tensors whose operators stay float32, as `denied` names them.
 
     Raises:
-        CompressionError: the converter refused.
+        CompressionError: the converter refused, or what is float reaches an end of the graph.
     """
-    content = converted("int8", lambda: mlir_quantize(calibrated, denylisted_nodes=list(floats)))
-    return bytes(modify_model_io_type(content, tf.uint8, tf.uint8))
+    content = converted(
+        "int8",
+        lambda: modify_model_io_type(
+            mlir_quantize(calibrated, denylisted_nodes=list(floats)), tf.uint8, tf.uint8
+        ),
+    )
+    graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
+    for end in (*graph.inputs, *graph.outputs):
+        if graph.tensors[end].type != schema.TensorType.UINT8:
+            name = graph.tensors[end].name.decode()
+            raise CompressionError(f"int8 takes uint8 in and out, and {name!r} came out float32")
+    return content
 
 
 def int8_tflite(

@@ -223,6 +223,11 @@ class Compression:
         """The steps that change the network, by name."""
         return tuple(self.name.split("-")[:-1])
 
+    @property
+    def calibrates(self) -> bool:
+        """Whether training images decide its ranges after training."""
+        return self.qat is None and self.precision in ("int8", "int16x8")
+
     def with_epochs(self, epochs: int) -> Compression:
         """The same, with so many epochs of fine-tuning in every step."""
         steps = {key: getattr(self, key) for key in ("swish", "slim", "prune", "cluster", "qat")}
@@ -262,6 +267,8 @@ def parse(name: str) -> Compression:
             f"prune2of4, clusterN, qat) in this order and a precision ({', '.join(PRECISIONS)}), "
             "joined by hyphens"
         )
+    if match["qat"] and match["swish"] == "hardswish":
+        raise UsageError(f"{name!r}: the delegate has no int8 hard-swish; take relu6 before qat")
     if match["qat"] and match["precision"] != "int8":
         raise UsageError(f"{name!r}: qat trains for int8, not for {match['precision']}")
     numbers = [match[step] for step in ("slim", "prune", "cluster")]
@@ -294,7 +301,7 @@ LISTED = {
     "slim55-int8": "55 % of the MACs, channels removed: smaller and faster",
     "slim55-qat-int8": "55 % of the MACs, then quantization-aware training",
     "relu6-int8": "ReLU6 for swish, which int8 rounds badly: EfficientNet-B0 and B3",
-    "hardswish-qat-int8": "hard-swish for swish, then quantization-aware training",
+    "relu6-qat-int8": "ReLU6 for swish, then quantization-aware training",
     "prune50-int8": "half of the weights zero: smaller only once zipped, not faster",
     "prune2of4-int8": "two zeros in every four weights, for hardware that skips them",
     "cluster32-int8": "32 different weights a layer: smaller only once zipped",

@@ -25,7 +25,8 @@ from skinedge.train.recipes.recipe import Recipe
 from skinedge.train.zoo.cost import multiply_accumulates, parameters
 
 from .channels import Cost, Group, costs, keep_channels, removable_groups
-from .fine_tune import fine_tune, require_tensorflow
+from .convert import require_tensorflow
+from .fine_tune import fine_tune
 from .importance import importance
 from .recipe import Slim
 

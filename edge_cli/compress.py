@@ -191,15 +191,14 @@ def compress(
     how = recipes.parse(recipe)
     if refit and (how.qat is not None or how.precision != "int8"):
         raise UsageError(f"--refit is for int8 after training, not for {recipe}")
-    calibrates = how.qat is None and how.precision in ("int8", "int16x8")
-    if float_layers and not calibrates:
+    if float_layers and not how.calibrates:
         raise UsageError(f"--float-layers is for int8 and int16x8 after training, not for {recipe}")
-    if not calibrates and (choice is not Choice.random or ranges is not Ranges.min_max):
+    if not how.calibrates and (choice is not Choice.random or ranges is not Ranges.min_max):
         raise UsageError(
             f"--choice and --ranges are for int8 and int16x8 after training, not for {recipe}"
         )
     try:
-        re.compile(float_layers)
+        re.compile(f"(?:{float_layers})")  # as it will stand, behind other patterns
     except re.error as error:
         raise UsageError(f"--float-layers {float_layers!r}: no pattern: {error}") from error
     how = replace(how, choice=choice.value, ranges=ranges.value, float_layers=float_layers)

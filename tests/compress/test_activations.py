@@ -11,7 +11,11 @@ import pytest
 from draw_lesion import draw
 from tiny import TINY
 
-from skinedge.compress.activations import exchange_swish, replace_activations
+from skinedge.compress.activations import (
+    exchange_swish,
+    refuse_hard_swish,
+    replace_activations,
+)
 from skinedge.compress.recipe import FineTune, Swish
 from skinedge.errors import CompressionError, UsageError
 from skinedge.image import to_input
@@ -84,3 +88,9 @@ def test_what_cannot_be_replaced_is_named() -> None:
         replace_activations(keras, small("swish"), "gelu")
     with pytest.raises(CompressionError, match="no swish"):
         replace_activations(keras, small("relu"), "relu6")
+
+
+def test_hard_swish_is_refused_before_training_with_the_rounding() -> None:
+    with pytest.raises(CompressionError, match=r"'act' is a hard-swish.* relu6-qat-int8"):
+        refuse_hard_swish(small("hard_silu"), "qat-int8")
+    refuse_hard_swish(small("relu6"), "qat-int8")

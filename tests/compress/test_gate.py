@@ -97,3 +97,11 @@ def test_a_file_that_no_delegate_runs_fails() -> None:
 
 def test_a_float_file_in_pieces_allows_as_many() -> None:
     assert judge(FULL, FULL, decision_thresholds, (4, 4), Limits()).passed
+
+
+def test_a_figure_that_the_classes_do_not_give_is_not_asked_for() -> None:
+    """Where every class is malignant, nothing is there to be specific about."""
+    only = replace(FULL, malignant=np.array([True, True, True]))
+    found = judge(only, only, decision_thresholds, (1, 1), Limits())
+    assert found.passed
+    assert "malignant specificity there" not in {check.figure for check in found.checks}

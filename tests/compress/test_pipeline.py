@@ -183,6 +183,11 @@ def test_a_refused_file_keeps_another_name(run: runs.Run, ham10000: Path, tmp_pa
     card = read_model(accepted.file).card
     assert card is not None
     assert card["gate"]["passed"] is False
+    # A later attempt that fails takes nothing away.
+    again = squeeze(run, ham10000, tmp_path, strict)
+    assert again.file == refused.file
+    assert accepted.file.is_file()
+    assert refused.file.is_file()
 
 
 @pytest.mark.parametrize("precision", ["float16", "dynamic", "int16x8", "int4"])

@@ -40,10 +40,10 @@ def test_a_name_is_steps_and_a_precision() -> None:
 
 @pytest.mark.parametrize("by", SWISH)
 def test_swish_is_exchanged_before_anything_is_cut(by: str) -> None:
-    how = parse(f"{by}-slim60-qat-int8")
+    how = parse(f"{by}-slim60-prune50-int8")
     assert how.swish
     assert how.swish.by == by
-    assert how.steps() == (by, "slim60", "qat")
+    assert how.steps() == (by, "slim60", "prune50")
     assert how.limits == CHANGED
     with pytest.raises(UsageError, match=by):
         parse(f"slim60-{by}-int8")
@@ -124,6 +124,8 @@ def test_clusters_have_bounds(name: str) -> None:
 def test_fake_quantization_is_int8s() -> None:
     with pytest.raises(UsageError, match="qat trains for int8"):
         parse("qat-float16")
+    with pytest.raises(UsageError, match="no int8 hard-swish; take relu6"):
+        parse("hardswish-qat-int8")
 
 
 def test_listing_needs_no_tensorflow() -> None:
