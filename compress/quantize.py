@@ -31,6 +31,7 @@ from skinedge.train.batches import normalise
 
 from .convert import HEADS, converted, converter, float32_tflite
 from .edge_quantizer import int16_from
+from .pooling import pooling_as_convolution
 from .ranges import RANGES, tightened
 
 __all__ = [
@@ -105,7 +106,7 @@ def calibrate(model: Any, representative: np.ndarray, ranges: str = "min-max") -
         raise UsageError("calibration needs at least one representative image")
     extremes = [np.zeros_like(representative[0]), np.full_like(representative[0], 255)]
     images = np.concatenate([representative, np.stack(extremes)])
-    with converter(model, calibrated=True) as convert:
+    with converter(pooling_as_convolution(model), calibrated=True) as convert:
         convert.optimizations = [tf.lite.Optimize.DEFAULT]
         convert.representative_dataset = lambda: _images(images)
         convert.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
