@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -43,7 +45,8 @@ def over_adb(
 ) -> Report:
     """Time models on a phone or tablet with TensorFlow Lite's `benchmark_model` and XNNPACK.
 
-    Both are copied into a folder of their own there, which is removed however this ends.
+    Both are copied into a folder of their own there, which is removed however this ends, unless it
+    is killed.
 
     Args:
         binary: `benchmark_model`, built for the phone.
@@ -64,10 +67,7 @@ def over_adb(
     subjects = [_subject(path, paths) for path in paths]
     _one_phone()
     notes: dict[str, None] = {}
-    folder = _adb("shell", f"mktemp -d {PHONE}XXXXXX").strip()
-    if not re.fullmatch(re.escape(PHONE) + r"\w+", folder):
-        raise BenchmarkError(f"the phone made no folder in {PHONE.rpartition('/')[0]}: {folder}")
-    try:
+    with _exit_when_told(), _folder(say) as folder:
         machine = _machine(_adb("shell", ABOUT))
         _adb("push", str(binary), f"{folder}/benchmark_model")
         _adb("shell", f"chmod 700 {folder}/benchmark_model")
@@ -86,11 +86,6 @@ def over_adb(
                 timed.append(Latency(count, inference))
             size = replace(subjects[index].size, partitions=partitions)
             subjects[index] = replace(subjects[index], latency=tuple(timed), size=size)
-    finally:
-        try:
-            _adb("shell", f"rm -rf {folder}")
-        except BenchmarkError as error:  # must not hide what went wrong before
-            say(f"{folder} is still on the phone: {error}")
     return Report(
         complete=True,
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -101,6 +96,44 @@ def over_adb(
         subjects=tuple(subjects),
         notes=tuple(notes),
     )
+
+
+@contextmanager
+def _exit_when_told() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP an exit that clears up; Python would end at once."""
+    told = [
+        number
+        for name in ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+        if (number := getattr(signal, name, None)) and signal.getsignal(number) == signal.SIG_DFL
+    ]
+
+    def leave(number: int, frame: object) -> None:
+        for each in told:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in told:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in told:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _folder(say: Say) -> Iterator[str]:
+    """A folder on the phone for as long as it is needed."""
+    folder = _adb("shell", f"mktemp -d {PHONE}XXXXXX").strip()
+    if not re.fullmatch(re.escape(PHONE) + r"\w+", folder):
+        raise BenchmarkError(f"the phone made no folder in {PHONE.rpartition('/')[0]}: {folder}")
+    try:
+        yield folder
+    finally:
+        try:
+            _adb("shell", f"rm -rf {folder}")
+        except BenchmarkError as error:  # must not hide what went wrong before
+            say(f"{folder} is still on the phone: {error}")
 
 
 def _subject(path: Path, paths: Sequence[Path]) -> Subject:

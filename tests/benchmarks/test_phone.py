@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import stat
 import sys
 from dataclasses import dataclass
@@ -193,6 +194,22 @@ def test_an_interrupted_phone(adb: Phone, binary: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         phone.over_adb(binary, [], [1], 50, say)
+    assert adb.called()[-1][1].startswith("rm -rf /data/local/tmp/skinedge-")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing(adb: Phone, binary: Path, number: signal.Signals) -> None:
+    def say(line: str) -> None:
+        os.kill(os.getpid(), number)
+
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as raised:
+            phone.over_adb(binary, [], [1], 50, say)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert raised.value.code == 128 + number
     assert adb.called()[-1][1].startswith("rm -rf /data/local/tmp/skinedge-")
 
 
