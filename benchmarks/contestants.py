@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skinedge.errors import CompressionError, SkinEdgeError, UsageError
+from skinedge.errors import CompressionError, RunError, SkinEdgeError, UsageError
 from skinedge.model_file import ModelFile, read_model
 from skinedge.runtime import Network
 
@@ -107,13 +107,19 @@ def models(bench: Bench) -> None:
 
 def _check_baseline(bench: Bench) -> None:
     baseline = bench.plan.baseline
-    if not baseline or Path(baseline).is_dir():
+    if not baseline:
         return
+    folder = Path(baseline).is_dir()
     try:
-        recipes = importlib.import_module("skinedge.train.recipes").RECIPES
+        known = importlib.import_module(f"skinedge.train.{'runs' if folder else 'recipes'}")
     except ModuleNotFoundError:  # a board's install; `keras_models` will say what is missing
         return
-    if baseline not in recipes:
+    if folder:
+        run = known.Run(baseline)
+        run.describe()
+        if not run.model.is_file():
+            raise RunError(f"{baseline}: training has not finished; go on with train --resume")
+    elif baseline not in known.RECIPES:
         raise UsageError(
             f"{baseline}: neither a run folder nor a recipe; skinedge recipes lists recipes"
         )

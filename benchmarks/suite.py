@@ -44,6 +44,7 @@ def benchmark(plan: Plan, progress: Progress, save: Callable[[Report], None]) ->
 
     Raises:
         UsageError: the plan names what does not exist, or a set the models were not trained on.
+        RunError: the baseline is a folder without a finished run.
         ModelFileError: a file is no model.
         DatasetError: the images have no labels, or not the model's.
     """

@@ -23,7 +23,7 @@ from skinedge.benchmarks.results import Latency, Report, Size, Spread, Subject
 from skinedge.benchmarks.savings import savings
 from skinedge.benchmarks.suite import benchmark
 from skinedge.benchmarks.timing import interleaved, spread
-from skinedge.errors import ModelFileError, UsageError
+from skinedge.errors import ModelFileError, RunError, UsageError
 from skinedge.model_file import EMBEDDED, read_model
 
 BARE = Plan(threads=(1,), runs=4, baseline="", peers=False, published=False)
@@ -187,6 +187,22 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Pat
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_baseline_is_a_finished_run_or_refused_at_once(tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    def progress(step: str, items: int) -> Callable[[int], None]:
+        steps.append(step)
+        return lambda done: None
+
+    plan = replace(BARE, baseline=str(tmp_path))
+    with pytest.raises(RunError, match="not a run folder"):
+        benchmark(plan, progress, lambda report: None)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(RunError, match="has not finished"):
+        benchmark(plan, progress, lambda report: None)
+    assert steps == ["load models"] * 2
 
 
 def test_a_killed_run_leaves_what_it_found_and_says_so(tmp_path: Path) -> None:
