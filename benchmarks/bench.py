@@ -91,9 +91,9 @@ class Bench:
         self.subjects[name] = replace(self.subjects[name], **found)
 
     def first_in_both_precisions(self) -> list[Model]:
-        """The first model, and its float32 form where there is one."""
-        names = {self.models[0].name, f"{self.models[0].name}-float32"}
-        return [model for model in self.models if model.name in names]
+        """The first model, and then its float32 form where there is one."""
+        first, *others = self.models
+        return [first, *(model for model in others if model.name == f"{first.name}-float32")]
 
     @property
     def most_threads(self) -> int:

@@ -234,17 +234,21 @@ def keras_models(bench: Bench) -> None:
 
 
 def _own_in_keras(bench: Bench, keras_model: Any) -> None:
-    """The first model's network in Keras: a peer of its float32 form, if it answers alike."""
-    first, *forms = bench.first_in_both_precisions()
-    if not forms or first.file.card is None:
+    """The first model's float32 form in Keras: a peer of that form, if it answers alike."""
+    form = bench.first_in_both_precisions()[-1]
+    if form.file.card is None or bench.subjects[form.name].precision != "float32":
         return
     peers = importlib.import_module("skinedge.benchmarks.peers")
-    restored = importlib.import_module("skinedge.compress.restore").restored(first.file)
-    source = bench.subjects[forms[0].name].source
-    own = keras_model.KerasModel(source, restored, trained=True)
-    name = f"{forms[0].name} in Keras"
+    restoring = importlib.import_module("skinedge.compress.restore")
+    name = f"{form.name} in Keras"
+    try:
+        restored = restoring.restored(form.file)
+    except CompressionError as error:
+        bench.notes.append(f"{name} was not measured: {error}")
+        return
+    own = keras_model.KerasModel(bench.subjects[form.name].source, restored, trained=True)
     _add_keras(bench, name, "peer", own)
-    found = peers.compared(bench, forms[0], own)
+    found = peers.compared(bench, form, own)
     refused = peers.why_different(found, "float32")
     bench.change(name, differs=found.largest, refused=refused)
 

@@ -1,0 +1,56 @@
+"""Who competes, and in whose place: without Keras, which others stand for here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from skinedge.benchmarks import contestants
+from skinedge.benchmarks.bench import Bench, Model, Plan
+from skinedge.benchmarks.results import Size, Subject
+from skinedge.errors import CompressionError
+from skinedge.model_file import ModelFile, read_model
+
+CARD = read_model().card
+
+
+def _bench(precisions: dict[str, str]) -> Bench:
+    """Models of these names and precisions, in this order."""
+    bench = Bench(Plan(threads=(1,)), lambda step, items: lambda done: None)
+    for name, precision in precisions.items():
+        file = ModelFile(Path(f"{name}.tflite"), b"", (), CARD)
+        bench.models.append(Model(name, file, {}))
+        bench.add(Subject(name, name, "LiteRT", "cpu", precision, "trained", "model", 192, Size(1)))
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("precisions", "asked"),
+    [
+        ({"m": "int8", "m-float32": "float32"}, "m-float32.tflite"),
+        ({"m-float32": "float32", "m": "int8"}, "m-float32.tflite"),
+        ({"m": "float16"}, None),
+        ({"m": "int8", "m-float32": "float16"}, None),
+    ],
+)
+def test_keras_computes_the_float32_form_or_is_left_out(
+    precisions: dict[str, str], asked: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restored: list[str] = []
+
+    def refuse(file: ModelFile) -> Any:
+        restored.append(file.path.name)
+        raise CompressionError("cannot restore it")
+
+    stations = SimpleNamespace(restored=refuse)
+    monkeypatch.setattr(contestants.importlib, "import_module", lambda name: stations)
+    bench = _bench(precisions)
+    contestants._own_in_keras(bench, None)
+    assert restored == ([asked] if asked else [])
+    assert bench.notes == (
+        ["m-float32 in Keras was not measured: cannot restore it"] if asked else []
+    )
+    assert list(bench.subjects) == list(precisions)
