@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -76,13 +77,16 @@ def _check_machines(machines: str, machine: int | None) -> None:
         )
 
 
-def _opened(partition: Any, data: list[Path]) -> Any:
+@contextmanager
+def _said_in_a_line() -> Iterator[None]:
+    """What is warned of, as people read it."""
     with warnings.catch_warnings(record=True) as notices:
         warnings.simplefilter("always")
-        images = partition.open(*data)
-    for notice in notices:
-        print(f"skinedge: warning: {notice.message}", file=sys.stderr)
-    return images
+        try:
+            yield
+        finally:
+            for notice in notices:
+                print(f"skinedge: warning: {notice.message}", file=sys.stderr)
 
 
 def train(
@@ -201,10 +205,11 @@ def train(
         clinic,
         ",".join(layout or ()),
     )
-    images = _opened(partition, data)
-    if left_out := len(images.images) - len(partition.images(images).images):
-        print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
-    split = partition(images)
+    with _said_in_a_line():
+        images = partition.open(*data)
+        if left_out := len(images.images) - len(partition.images(images).images):
+            print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
+        split = partition(images)
     for line in station("train.datasets.check", "train").check_readable(split):
         print(f"skinedge: warning: {line}; it will not be tested on", file=sys.stderr)
 

@@ -12,6 +12,7 @@ from skinedge.errors import UsageError
 from skinedge.lesion import ALL
 
 from .datasets import find_layout, merge, open_dataset
+from .datasets.grouping import keep_identical_together
 from .datasets.images import LabelledImages
 from .datasets.labels import where
 from .datasets.splits import Split, folds_by_lesion, split_by_lesion
@@ -84,7 +85,8 @@ class Partition:
         return where(images, "clinic", self.clinic) if self.clinic else images
 
     def __call__(self, data: LabelledImages) -> Split:
-        """Split a dataset, by lesion or, where it groups by patient, by patient.
+        """Split a dataset, by lesion or, where it groups by patient, by patient; identical
+        images are kept together.
 
         Raises:
             UsageError: there is no such fold, or see `images`.
@@ -92,7 +94,7 @@ class Partition:
         """
         if not 1 <= self.fold <= self.folds:
             raise UsageError(f"there is no fold {self.fold} of {self.folds}")
-        images = self.images(data)
+        images = keep_identical_together(self.images(data))
         if self.folds == 1:
             return split_by_lesion(images, self.seed)
         return folds_by_lesion(images, self.folds, self.seed)[self.fold - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def test_a_patient_joins_the_lesions_of_the_other_set() -> None:
     for both in (merge(lesions, patients), merge(patients, lesions)):
         assert both.group == "patient"
         assert named(both) == {"IP_1": [1, 2, 3], "L3": [9]}
+
+
+def test_a_downsampled_copy_is_the_same_image() -> None:
+    """ISIC 2019 has it so; ISIC 2017 has it in full size."""
+    full = made_up("2017", [(17, "nv", "ISIC_0000017"), (18, "nv", "ISIC_0000018")])
+    [small] = made_up("2019", [(17, "nv", "L1")]).images
+    small = replace(small, image_id="ISIC_0000017_downsampled")
+    for both in (merge(full, full.having([small])), merge(full.having([small]), full)):
+        assert len(both.images) == 2
+        assert sorted(both.groups()) == ["ISIC_0000017", "ISIC_0000018"]
 
 
 def test_disagreement_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -58,6 +59,26 @@ def test_tasks_relabel_ham10000(task: str, code: str, becomes: str, ham10000: Pa
     assert len(asked.images) == len(data.images)
     of_code = {i.image_id for i in data.images if data.classes[i.label] == code}
     assert {asked.classes[i.label] for i in asked.images if i.image_id in of_code} == {becomes}
+
+
+def test_identical_images_are_never_parted(ham10000: Path, tmp_path: Path) -> None:
+    """Whatever their lesions are called."""
+    ham = shutil.copytree(ham10000, tmp_path / "ham")
+    data = open_dataset(ham)
+    before, naevus = Partition()(data), data.classes.index("nv")
+    of_two = [
+        next(image for image in part.images if image.label == naevus)
+        for part in (before.train, before.test)
+    ]
+    shutil.copy(of_two[0].path, of_two[1].path)
+    with pytest.warns(UserWarning, match="2 images are the same file as one of another lesion"):
+        split = Partition()(open_dataset(ham))
+    parts = [
+        name
+        for name, part in split.parts().items()
+        if {image.lesion_id for image in of_two} & {image.lesion_id for image in part.images}
+    ]
+    assert len(parts) == 1
 
 
 def test_a_clinic_without_images_is_refused(ham10000: Path) -> None:

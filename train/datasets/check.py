@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from skinedge.errors import DatasetError, ImageError
 from skinedge.image import MAX_PIXELS, read
 from skinedge.image_header import read_header
 
+from .grouping import identical
 from .images import LabelledImages, Problem
 from .labels import TO_ISIC2019
 from .merging import shared, union
@@ -84,40 +84,20 @@ def unreadable(
             progress(1)
 
 
-def _digest(path: Path) -> bytes:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:  # found unreadable elsewhere; like no other file
-        return str(path).encode()
-
-
 def duplicates(data: LabelledImages) -> Iterator[Problem]:
     """Images whose files are identical, byte for byte.
 
     Two names of one picture may fall on both sides of a split, and may disagree on what it shows;
     harmless where they are of one lesion and agree.
     """
-    by_size: dict[int, list[Any]] = defaultdict(list)
-    for image in data.images:
-        if image.path.is_file():
-            by_size[image.path.stat().st_size].append(image)
-    for images in by_size.values():
-        if len(images) < 2:
-            continue
-        by_content = defaultdict(list)
-        for image in images:
-            by_content[_digest(image.path)].append(image)
-        for same in by_content.values():
-            # One file under one name is a name given twice, which is another problem.
-            if len({image.image_id for image in same}) < 2:
-                continue
-            groups = {image.lesion_id for image in same}
-            labels = sorted({data.classes[image.label] for image in same})
-            names = " and ".join(image.image_id for image in same)
-            of = f"one {data.group}" if len(groups) == 1 else f"{len(groups)} {data.group}s"
-            text = f"{names} are the same file, of {of}, called {' and '.join(labels)}"
-            harmless = len(groups) == len(labels) == 1
-            yield Problem("duplicate", same[0].image_id, text, harmless)
+    for same in identical(data):
+        groups = {image.lesion_id for image in same}
+        labels = sorted({data.classes[image.label] for image in same})
+        names = " and ".join(image.image_id for image in same)
+        of = f"one {data.group}" if len(groups) == 1 else f"{len(groups)} {data.group}s"
+        text = f"{names} are the same file, of {of}, called {' and '.join(labels)}"
+        harmless = len(groups) == len(labels) == 1
+        yield Problem("duplicate", same[0].image_id, text, harmless)
 
 
 def check_readable(split: Split) -> list[str]:

@@ -14,12 +14,19 @@ from dataclasses import replace
 
 from skinedge.errors import DatasetError
 
+from .grouping import joined, regrouped
 from .images import LabelledImage, LabelledImages, Problem
 from .labels import relabel
 
 __all__ = ["merge", "shared", "union"]
 
-_ISIC_NAME = re.compile(r"ISIC_\d{7}(_downsampled)?")
+_ISIC_NAME = re.compile(r"(ISIC_\d{7})(_downsampled)?")
+
+
+def _key(image: LabelledImage) -> str:
+    """The name an image has in every set: ISIC 2019 has some that ISIC 2017 has in full size."""
+    isic = _ISIC_NAME.fullmatch(image.image_id)
+    return isic[1] if isic else image.image_id
 
 
 def _same_picture(one: LabelledImage, other: LabelledImage) -> bool:
@@ -45,9 +52,9 @@ def shared(
         code = data.classes[image.label]
         return becomes.get(code, code)
 
-    theirs = {image.image_id: image for image in other.images}
+    theirs = {_key(image): image for image in other.images}
     for image in one.images:
-        twin = theirs.get(image.image_id)
+        twin = theirs.get(_key(image))
         if twin is None:
             continue
         name, codes = image.image_id, (one.classes[image.label], other.classes[twin.label])
@@ -68,24 +75,6 @@ def shared(
             yield Problem("several diagnoses", lesion, text)
 
 
-def _joined(one: LabelledImages, other: LabelledImages) -> dict[str, str]:
-    """Group -> the group it is part of now: those that share an image, called as the first of
-    them by name is, so that the order of the sets does not matter."""
-    parent: dict[str, str] = {}
-
-    def root(group: str) -> str:
-        while (above := parent.get(group, group)) != group:
-            group = above
-        return group
-
-    theirs = {image.image_id: image.lesion_id for image in other.images}
-    for image in one.images:
-        if image.image_id in theirs:
-            first, second = sorted((root(image.lesion_id), root(theirs[image.image_id])))
-            parent[second] = first
-    return {group: root(group) for group in parent}
-
-
 def union(one: LabelledImages, other: LabelledImages) -> LabelledImages:
     """Both sets in one, ordered by image id; see `merge` for what is checked first.
 
@@ -94,23 +83,21 @@ def union(one: LabelledImages, other: LabelledImages) -> LabelledImages:
     either set keeps patients together, so does the result: its groups may hold several diagnoses.
     """
     classes = tuple(dict.fromkeys((*one.classes, *other.classes)))
-    images = {image.image_id: image for image in relabel(other, {}, classes).images}
+    images = {_key(image): image for image in relabel(other, {}, classes).images}
+    pairs = []
     for image in relabel(one, {}, classes).images:
-        twin = images.get(image.image_id, image)
-        images[image.image_id] = replace(
+        twin = images.get(_key(image), image)
+        pairs.append((image.lesion_id, twin.lesion_id))
+        images[_key(image)] = replace(
             image,
             sharp=image.sharp or twin.sharp,
             mask=image.mask or twin.mask,
             attributes={**twin.attributes, **image.attributes},
         )
-    group_of = _joined(one, other)
     return LabelledImages(
         f"{one.name} + {other.name}",
         classes,
-        tuple(
-            replace(image, lesion_id=group_of.get(image.lesion_id, image.lesion_id))
-            for _, image in sorted(images.items())
-        ),
+        regrouped((image for _, image in sorted(images.items())), joined(pairs)),
         next((data.group for data in (one, other) if data.group != "lesion"), "lesion"),
     )
 
