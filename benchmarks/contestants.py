@@ -213,11 +213,15 @@ def keras_models(bench: Bench) -> None:
     gpus = {model.accelerator for model in bench.keras.values()} - {""}
     bench.gpu = ", ".join(sorted(gpus))
     if not gpus:
-        bench.notes.append("No GPU here: Keras computed on the processor, on all its cores.")
+        bench.notes.append("Keras saw no GPU: it computed on the processor, on all its cores.")
     if plan.published:
+        bench.notes.append(
+            "The ISIC 2020 winner's parameters are derived: the sum of its 18 networks' published "
+            "ones, for one fold of five."
+        )
         bench.add(
             Subject(
-                name="ISIC 2020 winner (parameters as published)",
+                name="ISIC 2020 winner (parameters derived)",
                 source="arXiv 2010.05351",
                 runtime="",
                 device="",
@@ -260,7 +264,7 @@ def _add_keras(bench: Bench, name: str, role: str, model: Any) -> None:
             name=name,
             source=model.source,
             runtime=model.runtime,
-            device="gpu" if model.accelerator else "cpu",
+            device=model.device,
             precision="float32",
             weights="trained" if model.trained else "random",
             role=role,

@@ -23,8 +23,8 @@ from .machine import version_of
 __all__ = ["BYTES_PER_WEIGHT", "KerasModel", "open_model"]
 
 
-def _device(model: Any) -> str:
-    """Name of the accelerator that holds a model's weights; empty for the processor.
+def _device(model: Any) -> tuple[str, str]:
+    """`cpu`, `gpu`, `tpu`, ... that holds a model's weights, and its name unless it is the CPU.
 
     That there is a GPU does not say that it computes: each backend has switches of its own.
     """
@@ -32,20 +32,25 @@ def _device(model: Any) -> str:
     backend = keras.backend.backend()
     if backend == "jax":
         [device] = list(value.devices())[:1]
-        return "" if device.platform == "cpu" else str(device.device_kind)
+        name = "" if device.platform == "cpu" else str(device.device_kind)
+        return str(device.platform), name
     if backend == "torch":
         import torch
 
         kind = value.device.type
         if kind == "cuda":
-            return str(torch.cuda.get_device_name(value.device))
-        return "" if kind == "cpu" else str(kind)
+            return "gpu", str(torch.cuda.get_device_name(value.device))
+        if kind == "mps":
+            return "gpu", "Apple GPU"
+        return str(kind), "" if kind == "cpu" else str(kind)
     import tensorflow as tf
 
-    if ":GPU:" not in value.device:
-        return ""
-    found = tf.config.list_physical_devices("GPU")[0]
-    return str(tf.config.experimental.get_device_details(found).get("device_name", "GPU"))
+    kind = value.device.rpartition("device:")[2].partition(":")[0] or "CPU"
+    if kind == "CPU":
+        return "cpu", ""
+    found = tf.config.list_physical_devices(kind)[0]
+    details = tf.config.experimental.get_device_details(found) if kind == "GPU" else {}
+    return kind.lower(), str(details.get("device_name", kind))
 
 
 def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
@@ -94,6 +99,7 @@ class KerasModel:
         source: run folder or recipe.
         model: the Keras model.
         trained: False where its weights are random.
+        device: `cpu`, `gpu` or `tpu`.
         accelerator: name of the GPU or TPU that computes; empty for the processor.
         compile: ms of the first call at batch 1, which compiles.
     """
@@ -101,12 +107,13 @@ class KerasModel:
     source: str
     model: Any
     trained: bool
+    device: str = field(init=False)
     accelerator: str = field(init=False)
     compile: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.height, self.width = (int(side) for side in self.model.inputs[0].shape[1:3])
-        self.accelerator = _device(self.model)
+        self.device, self.accelerator = _device(self.model)
         self._function = _compiled(self.model)
         self.compile = self._timed(1)
 

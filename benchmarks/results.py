@@ -84,7 +84,7 @@ class Latency:
     """One image at a time, batch 1.
 
     Attributes:
-        threads: the interpreter's; 0 where a GPU computes.
+        threads: the interpreter's; 0 where a GPU or TPU computes.
         inference: tensor in, tensors out.
         preprocessing: a JPEG of 600 x 450 in memory to the input tensor; None for a network alone.
         postprocessing: tensors to a prediction.
@@ -157,7 +157,7 @@ class Subject:
         name: in this report; unique.
         source: file, run folder or recipe.
         runtime: what computes it, with its version.
-        device: `cpu` or `gpu`.
+        device: `cpu`, `gpu` or `tpu`.
         precision: `int8`, `float32`, ...
         weights: `trained`, `random` where only cost means anything, `unknown` where the file does
             not say; empty where there are none here.
@@ -226,7 +226,7 @@ class Saving:
         model, against: names of subjects.
         latency: by the model's number of threads.
         beside: what the other computed on where that is another number of threads: `2 threads`,
-            `GPU`; empty otherwise.
+            `GPU`, `TPU`; empty otherwise.
         file, parameters, macs, peak_memory: see `Size`.
     """
 

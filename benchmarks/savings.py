@@ -28,7 +28,7 @@ def _latency(model: Subject, against: Subject) -> tuple[dict[str, float], str]:
     if against.role in ("baseline", "published") and theirs:
         [(cores, other)] = theirs.items()
         shares = {str(t.threads): t.inference.median / other for t in model.latency}
-        return shares, "GPU" if against.device == "gpu" else f"{cores} threads"
+        return shares, f"{cores} threads" if cores else against.device.upper()
     same = [t for t in model.latency if t.threads in theirs]
     return {str(t.threads): t.inference.median / theirs[t.threads] for t in same}, ""
 

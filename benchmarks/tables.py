@@ -99,7 +99,7 @@ def latency(report: Report) -> Table | None:
             rows.append(
                 (
                     *names,
-                    str(found.threads) if found.threads else "GPU",
+                    str(found.threads) if found.threads else subject.device.upper(),
                     *map(spread, parts),
                     figure(found.throughput),
                     *([figure(found.energy)] if metered else []),

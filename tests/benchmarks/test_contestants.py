@@ -27,6 +27,20 @@ def _bench(precisions: dict[str, str]) -> Bench:
     return bench
 
 
+class Accelerated:
+    """Stands for `keras_model.KerasModel` on a TPU."""
+
+    source, runtime, device, accelerator = "edge", "Keras", "tpu", "TPU v5e"
+    trained, height, weight_bytes, parameters, macs, compile = False, 192, 4, 1, 1, 1.0
+
+
+def test_a_tpu_is_called_one() -> None:
+    bench = _bench({})
+    model: Any = Accelerated()
+    contestants._add_keras(bench, "edge (Keras)", "published", model)
+    assert bench.subjects["edge (Keras)"].device == "tpu"
+
+
 @pytest.mark.parametrize(
     ("precisions", "asked"),
     [

@@ -112,6 +112,8 @@ def test_savings_are_shares_of_the_same_threads_or_of_all_cores() -> None:
     assert found["keras"].latency == {"1": 3 / 60, "2": 2 / 60}
     assert (found["keras"].beside, found["float32"].beside) == ("8 threads", "")
     assert found["paper"].latency == {}
+    on_tpu = replace(_subject("keras", "baseline", 200, {0: 60.0}), device="tpu")
+    assert [s.beside for s in savings([first, on_tpu])] == ["TPU"]
     assert found["paper"].parameters == 0.025
     assert found["paper"].macs is None
 
