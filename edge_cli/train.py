@@ -207,7 +207,8 @@ def train(
     )
     with _said_in_a_line():
         images = partition.open(*data)
-        if left_out := len(images.images) - len(partition.images(images).images):
+        of_task = replace(partition, clinic="").images(images)
+        if left_out := len(images.images) - len(of_task.images):
             print(f"skinedge: {left_out} images have no class in this task", file=sys.stderr)
         split = partition(images)
     for line in station("train.datasets.check", "train").check_readable(split):

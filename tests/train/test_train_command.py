@@ -73,6 +73,17 @@ def test_a_notice_is_one_line(ham10000: Path, tmp_path: Path) -> None:
     assert "no fold 4 of 3" in str(result.exception)
 
 
+def test_other_clinics_are_not_taken_for_other_tasks(ham10000: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").symlink_to(ham10000 / "HAM10000_images_part_1")
+    codes = ("mel", "nv", "malignant")
+    rows = [f"ISIC_{2 * n:07d},{codes[n % 3]},{'Oslo' if n < 30 else 'Rome'}" for n in range(60)]
+    (tmp_path / "own.csv").write_text("\n".join(("image_id,dx,clinic", *rows)))
+    options = ["--data", str(tmp_path), "--clinic", "Oslo", "--task", "melanoma", "--fold", "4/3"]
+    result = CliRunner().invoke(app, ["train", "tiny", *options])
+    assert "no fold 4 of 3" in str(result.exception)
+    assert "skinedge: 20 images have no class in this task\n" in result.stderr
+
+
 def test_a_run_is_called_as_its_recipe(
     ham10000: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
