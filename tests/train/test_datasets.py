@@ -478,6 +478,18 @@ def test_isic2020(tmp_path: Path, more: tuple[str, ...]) -> None:
     assert binary.labels().tolist() == [1, 0, 0, 0]
 
 
+def test_clinics_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
+    """ISIC's archive gives one, with its own diagnoses: they and its groups are not taken."""
+    write_images(tmp_path / "jpeg", "abcd")
+    write_table(tmp_path / "train.csv", [HEADER_2020, *ROWS_2020])
+    header = ("isic_id", "attribution", "diagnosis", "lesion_id")
+    write_table(tmp_path / "metadata.csv", [header, ("a", "MSKCC", "nevus", "L1")])
+    data = open_dataset(tmp_path)
+    assert where(data, "clinic", "MSKCC").images == data.images[:1]
+    assert labelled(data)[0] == ("a", "mel")
+    assert data.images[0].lesion_id == "IP_1"
+
+
 @pytest.mark.parametrize(
     ("rows", "match"),
     [

@@ -20,7 +20,7 @@ IMAGE_COLUMNS = ("image_id", "image", "image_name", "isic_id")
 # What splits keep together, the coarsest first: a patient's lesions resemble each other.
 _GROUP_COLUMNS = {"patient_id": "patient", "group": "group", "lesion_id": "lesion"}
 
-# A table with one of these labels images itself; it is no companion of another that does.
+# A table with one of these labels images itself: what it keeps together is a set of its own.
 _LABEL_COLUMNS = {"dx", "label", "diagnosis", "target", "melanoma", "MEL"}
 
 
@@ -73,8 +73,11 @@ def one_hot(row: Mapping[str, str], columns: Mapping[str, str]) -> str | None:
 
 
 def _companions(table: Path) -> dict[str, dict[str, str]]:
-    """What other tables beside this one say of its images: ISIC's metadata, lesion groupings."""
-    wanted = {*_GROUP_COLUMNS, *(column for names in ATTRIBUTES.values() for column in names)}
+    """What other tables beside this one say of its images: ISIC's metadata, lesion groupings.
+
+    Of one that labels images itself, attributes alone.
+    """
+    attributes = {column for names in ATTRIBUTES.values() for column in names}
     said: dict[str, dict[str, str]] = {}
     for path in tables_in(table.parent):
         if path == table:
@@ -84,9 +87,10 @@ def _companions(table: Path) -> dict[str, dict[str, str]]:
         except DatasetError:  # whatever it is, it says nothing of these images
             continue
         key = first_column(columns, IMAGE_COLUMNS)
-        if key and wanted & set(columns) and not _LABEL_COLUMNS & set(columns):
+        wanted = attributes if _LABEL_COLUMNS & set(columns) else {*attributes, *_GROUP_COLUMNS}
+        if key and (there := wanted & set(columns)):
             for row in read_table(path, (key,)).rows:
-                facts = {name: row[name] for name in wanted & set(columns) if known(row[name])}
+                facts = {name: row[name] for name in there if known(row[name])}
                 said[row[key]] = {**facts, **said.get(row[key], {})}
     return said
 
