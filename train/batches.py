@@ -61,9 +61,12 @@ def normalise(pixels: np.ndarray) -> np.ndarray:
 def _lesions(data: LabelledImages) -> tuple[list[list[LabelledImage]], np.ndarray]:
     """Images by lesion, and the label of each lesion.
 
-    Where the set groups images by patient, each of a patient's labels is a lesion of its own.
+    Where the set keeps patients together, which lesion an image shows is not known: each image
+    is one of its own.
     """
     by_lesion: dict[tuple[str, int], list[LabelledImage]] = {}
+    if data.group != "lesion":
+        return [[image] for image in data.images], data.labels()
     for image in data.images:
         by_lesion.setdefault((image.lesion_id, image.label), []).append(image)
     lesions = list(by_lesion.values())
@@ -82,10 +85,9 @@ def sampled_prior(labels: np.ndarray, classes: int, power: float) -> np.ndarray:
 def lesion_prior(data: LabelledImages) -> np.ndarray:
     """Natural share of each class among the lesions of a set; float64, sums to 1.
 
-    Among its images where the set keeps patients together: which lesion they show is not known.
+    Among its images where the set keeps patients together.
     """
-    labels = _lesions(data)[1] if data.group == "lesion" else data.labels()
-    return sampled_prior(labels, len(data.classes), power=1.0)
+    return sampled_prior(_lesions(data)[1], len(data.classes), power=1.0)
 
 
 def draw_probabilities(labels: np.ndarray, classes: int, power: float) -> np.ndarray:
@@ -100,14 +102,16 @@ class TrainingBatches(keras.utils.PyDataset):
 
     Shares are one-hot unless the recipe mixes images.
 
-    A lesion is drawn first, then one of its images. With probability `recipe.sharp_share` that
+    A lesion is drawn first, then one of its images; where the set keeps patients together, an
+    image. With probability `recipe.sharp_share` that
     is its sharp copy, if it has one. Every class has sharp copies of the same share of lesions,
     so sharpness says nothing about the class (drawing images instead would: classes differ in
     how many extra, never sharp, images their lesions have).
 
     Attributes:
         prior: share of each class among the draws, float64 `[classes]`, sums to 1.
-        counts: lesions of each class, int64 `[classes]`.
+        counts: lesions of each class, int64 `[classes]`; images where the set keeps patients
+            together.
         outputs: names of the outputs that each want the shares; none, the only one does.
         failure: why an image could not be read: Keras may pass on no more than that one could not.
 

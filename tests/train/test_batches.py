@@ -169,6 +169,17 @@ def test_classes_are_drawn_in_their_prior(
     np.testing.assert_allclose(drawn, sequence.prior, atol=4 * np.sqrt(0.25 / 2000))
 
 
+def test_patients_are_kept_together_and_not_drawn(
+    sharp_white_plain_black: Callable[..., LabelledImages],
+) -> None:
+    """One with a hundred naevi has a hundred of the draws, and of what losses count."""
+    data = replace(sharp_white_plain_black((1, 3, 8)), group="patient")
+    sequence = TrainingBatches(data, replace(TINY, sampling_power=1.0), 4, seed=3)
+    np.testing.assert_array_equal(sequence.counts, [6, 18, 48])
+    np.testing.assert_allclose(sequence.prior, np.array([6, 18, 48]) / 72)
+    np.testing.assert_allclose(lesion_prior(data), sequence.prior)
+
+
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("counts", [(1, 10, 100), (5, 5, 5), (3, 0, 7)])
 def test_draw_probabilities_follow_the_sampled_prior(power: float, counts: tuple[int, ...]) -> None:

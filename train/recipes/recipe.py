@@ -78,7 +78,8 @@ class Recipe:
         stages: in order; each continues from the best epoch of the one before.
         images_per_epoch: draws, with replacement; 0 is as many as there are images.
         batch_size: images per step.
-        sampling_power: a class is drawn with probability proportional to (lesions) ** power.
+        sampling_power: a class is drawn with probability proportional to (lesions) ** power, or
+            (images) ** power where the set keeps patients together.
         sharp_share: probability that a lesion with a sharp copy shows it.
         loss: what is minimised.
         optimizer: `adamw`, or `adam`.
