@@ -143,6 +143,10 @@ def train(
     precision: Annotated[
         Precision, typer.Option(help="What the network computes in; weights stay float32.")
     ] = Precision.float32,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads that read images; by default all cores up to 16."),
+    ] = None,
     data_parallel: Annotated[
         bool,
         typer.Option(
@@ -219,7 +223,11 @@ def train(
     distill = station("train.distill", "train")
     devices = station("train.devices", "train")
     options = fit.Options(
-        weights, tuple(teacher or ()), distill.Distillation(teacher_share), precision.value
+        weights,
+        tuple(teacher or ()),
+        distill.Distillation(teacher_share),
+        precision.value,
+        workers,
     )
     folder = out or Path("runs", recipe)
     with ExitStack() as together:

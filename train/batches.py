@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,9 @@ def _lesions(data: LabelledImages) -> tuple[list[list[LabelledImage]], np.ndarra
     Where the set keeps patients together, which lesion an image shows is not known: each image
     is one of its own.
     """
-    by_lesion: dict[tuple[str, int], list[LabelledImage]] = {}
     if data.group != "lesion":
         return [[image] for image in data.images], data.labels()
+    by_lesion: dict[tuple[str, int], list[LabelledImage]] = {}
     for image in data.images:
         by_lesion.setdefault((image.lesion_id, image.label), []).append(image)
     lesions = list(by_lesion.values())
@@ -97,6 +98,13 @@ def draw_probabilities(labels: np.ndarray, classes: int, power: float) -> np.nda
     return weights / weights.sum()
 
 
+def _usable_cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class TrainingBatches(keras.utils.PyDataset):
     """Random augmented batches: (float32 `[b, size, size, 3]`, class shares `[b, classes]`).
 
@@ -116,10 +124,21 @@ class TrainingBatches(keras.utils.PyDataset):
         failure: why an image could not be read: Keras may pass on no more than that one could not.
 
     Batch content depends on seed, epoch and step alone: set `epoch` before each one.
+
+    Args:
+        workers: threads that read and vary images; None is one for each usable core, at most 16.
     """
 
-    def __init__(self, data: LabelledImages, recipe: Recipe, size: int, seed: int) -> None:
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=4)
+    def __init__(
+        self,
+        data: LabelledImages,
+        recipe: Recipe,
+        size: int,
+        seed: int,
+        workers: int | None = None,
+    ) -> None:
+        threads = workers or min(16, _usable_cores())
+        super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=threads + 2)
         # One thread per worker: OpenCV's own pool would fight TensorFlow's for the cores.
         cv2.setNumThreads(1)
         self.recipe, self.size, self.seed = recipe, size, seed

@@ -44,12 +44,14 @@ class Options:
         teachers: run folders to learn from.
         distillation: how much the teachers count.
         precision: `float32`, or `bfloat16` for computation with float32 weights.
+        workers: threads that read images, None for one a core; weights do not depend on it.
     """
 
     weights: str = "imagenet"
     teachers: tuple[Path, ...] = ()
     distillation: Distillation = field(default_factory=Distillation)
     precision: str = "float32"
+    workers: int | None = None
 
     @property
     def start(self) -> Run | None:

@@ -87,7 +87,9 @@ class Trainer:
             return model
         if stage.trains == "head":
             _freeze_backbone(model)
-        batches = TrainingBatches(self.split.train, self.recipe, stage.input_size, self.seed)
+        batches = TrainingBatches(
+            self.split.train, self.recipe, stage.input_size, self.seed, self.options.workers
+        )
         with _naming_images(batches):
             candidate = self._fit(index, stage, model, batches)
         model.load_weights(candidate)
