@@ -22,7 +22,9 @@ def spatial_groupwise_enhance(
     positions, times a learnable scale (starts at 0) plus a learnable shift (starts at 1), sigmoid,
     multiplied with the group's features. Scale and shift are those of a group normalisation with
     one channel a group. The dot product is taken as a mean instead of a sum over the group's
-    channels, which the normalisation cancels. The map is the mean gate over groups, 0 to 1.
+    channels. The normalisation cancels the factor as long as the variance of the similarities over
+    positions is well above its epsilon of 1e-5; where it is not, the gate is flatter than the
+    paper's. The map is the mean gate over groups, 0 to 1.
 
     Raises:
         UsageError: the channels do not divide into the groups.
