@@ -65,7 +65,7 @@ def test_none_is_no_block(backbone: str) -> None:
 
 
 def test_unknown_names_are_refused_with_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"unknown attention 'sa'; there are: soft, .*, se$"):
+    with pytest.raises(UsageError, match=r"unknown attention 'sa'; there are: soft, .*, se, none$"):
         placed("sa", LITE)
     with pytest.raises(UsageError, match=f"unknown backbone 'b0'; there are: {LITE}, "):
         placed("soft", "b0")

@@ -19,9 +19,9 @@ def placed(block: str, backbone: str) -> tuple[Placed, ...]:
     Raises:
         UsageError: there is no such block or backbone.
     """
-    if block == "none":
+    attention = row({**ATTENTION, "none": None}, "attention", block)
+    if attention is None:
         return ()
-    attention = row(ATTENTION, "attention", block)
     stages = row(BACKBONES, "backbone", backbone).stages
     if attention.first is None:
         return (Placed(block, ("final",)),)
