@@ -28,9 +28,12 @@ def _save(figure: Figure, out: Path) -> None:
 
 
 def training_curves(log: Path, out: Path) -> None:
-    """Loss and validation metrics over all epochs of a run's `log.csv`."""
+    """Loss and validation metrics over all epochs of a run's `log.csv`.
+
+    An epoch that stands there twice, since a kill made it run again, is drawn once.
+    """
     with open(log, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = list({(row["stage"], row["epoch"]): row for row in csv.DictReader(file)}.values())
     epochs = range(1, len(rows) + 1)
     figure = Figure(figsize=(9, 3.5))
     losses, scores = figure.subplots(1, 2)
