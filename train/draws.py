@@ -45,6 +45,7 @@ def _of_confusion(labels: np.ndarray, probabilities: np.ndarray, counts: np.ndar
         "weighted_precision": (precision * positives).sum(axis=1) / total,
         "sensitivity": hits / positives,
         "specificity": (negatives - named + hits) / negatives,
+        "f1": f1,
     }
 
 
@@ -131,13 +132,13 @@ def figures_of_draws(
     counts = counts.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = _of_confusion(labels, probabilities, counts)
-        sensitivity, specificity = found.pop("sensitivity"), found.pop("specificity")
+        of_classes = {name: found.pop(name) for name in ("sensitivity", "specificity", "f1")}
         areas = []
         for index, code in enumerate(answers.classes):
             ranking = _of_ranking(labels == index, probabilities[:, index], counts)
             areas.append(ranking["auroc"])
-            found[f"per_class.{code}.sensitivity"] = sensitivity[:, index]
-            found[f"per_class.{code}.specificity"] = specificity[:, index]
+            for name, values in of_classes.items():
+                found[f"per_class.{code}.{name}"] = values[:, index]
             found[f"per_class.{code}.auroc"] = ranking["auroc"]
             found[f"per_class.{code}.average_precision"] = ranking["average_precision"]
         found["macro_auroc"] = _mean_over_classes(np.stack(areas, axis=1))

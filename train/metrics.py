@@ -186,6 +186,7 @@ def binary_report(positive: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
 
 
 def _per_class(matrix: np.ndarray, index: int) -> dict[str, float]:
+    """Of the top label, one class against the rest."""
     true_positive = matrix[index, index]
     positives, predicted = matrix[index].sum(), matrix[:, index].sum()
     negatives = matrix.sum() - positives
@@ -194,6 +195,7 @@ def _per_class(matrix: np.ndarray, index: int) -> dict[str, float]:
         "images": int(positives),
         "sensitivity": float(true_positive / positives) if positives else float("nan"),
         "specificity": float(true_negative / negatives) if negatives else float("nan"),
+        "f1": float(2 * true_positive / (positives + predicted)) if positives else float("nan"),
     }
 
 

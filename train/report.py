@@ -122,12 +122,15 @@ class _Figures:
         return _Table("", ("figure", "value"), (*rows, left))
 
     def per_class(self) -> _Table:
-        keys = {**RATES, "auroc": "AUROC", "average_precision": "average precision"}
+        keys = {**RATES, "f1": "F1", "auroc": "AUROC", "average_precision": "average precision"}
         rows = tuple(
             (code, str(found["images"]), *self.row(found, f"per_class.{code}", keys))
             for code, found in self.figures["per_class"].items()
         )
-        return _Table("By class, each against the rest", ("class", "images", *keys.values()), rows)
+        caption = (
+            "By class, each against the rest; sensitivity, specificity and F1 of the top label"
+        )
+        return _Table(caption, ("class", "images", *keys.values()), rows)
 
     def targets(self) -> _Table:
         rows = tuple(

@@ -160,7 +160,7 @@ def test_absent_classes_are_left_out_and_named_nan() -> None:
     report = classification_report(LABELS, probabilities, ("a", "b", "c", "absent"))
     absent = report["per_class"]["absent"]
     assert absent["images"] == 0
-    assert np.isnan([absent["sensitivity"], absent["auroc"]]).all()
+    assert np.isnan([absent["sensitivity"], absent["f1"], absent["auroc"]]).all()
     assert absent["specificity"] == 1
     assert report["balanced_accuracy"] == pytest.approx(1 / 2)
 
@@ -175,6 +175,7 @@ def test_report_hand_computed() -> None:
         "images": 2,
         "sensitivity": pytest.approx(1 / 2),
         "specificity": pytest.approx(3 / 4),
+        "f1": pytest.approx(1 / 2),
         "auroc": pytest.approx(7 / 8),
         # Ranked 0.8, 0.6 (nv), 0.3: found at precision 1 and 2/3.
         "average_precision": pytest.approx((1 + 2 / 3) / 2),
@@ -205,6 +206,7 @@ def test_report_equals_scikit_learn() -> None:
         positive, called = labels == index, top == index
         assert figures["sensitivity"] == pytest.approx(recall_score(positive, called))
         assert figures["specificity"] == pytest.approx(recall_score(~positive, ~called))
+        assert figures["f1"] == pytest.approx(f1_score(positive, called))
         assert figures["auroc"] == pytest.approx(roc_auc_score(positive, probabilities[:, index]))
         assert figures["average_precision"] == pytest.approx(
             average_precision_score(positive, probabilities[:, index])
