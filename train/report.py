@@ -118,7 +118,8 @@ class _Figures:
 
     def headline(self) -> _Table:
         rows = tuple((name, self.cell(self.figures[key], key)) for key, name in HEADLINE.items())
-        left = ("temperature left to scale", _number(self.figures["fitted_temperature"]))
+        fitted = _number(self.figures["fitted_temperature"])
+        left = ("temperature left to scale, fitted on these very images", fitted)
         return _Table("", ("figure", "value"), (*rows, left))
 
     def per_class(self) -> _Table:
