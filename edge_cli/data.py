@@ -71,6 +71,9 @@ def _text(found: dict[str, Any]) -> str:
             lines.append(f"  and {len(texts) - SHOWN} more; --json names all")
     if all(problem["harmless"] for problem in found["problems"]):
         lines.append("nothing is wrong")
+    if found["untrained"]:
+        codes = ", ".join(found["untrained"])
+        lines.append(f"skinedge train refuses {codes}: no recipe has a class of this name")
     return "\n".join(lines)
 
 
@@ -107,7 +110,8 @@ def check(
     Does not stop at the first problem. Finds rows that cannot be used, missing, unreadable and
     identical images, lesions with several diagnoses, and lesions that cross a split. Several sets
     are looked at as the one that training makes of them: what is in both, and where they
-    disagree. Exits with 2 when something is wrong. Needs skinedge[evaluate].
+    disagree. Exits with 2 when something is wrong. Classes that only a model of your own has are
+    nothing wrong, but skinedge train refuses them, and this says so. Needs skinedge[evaluate].
 
     Examples:
 
@@ -150,6 +154,7 @@ def check(
         "files": len(files),
         "decoded": decode,
         "problems": [vars(problem) for problem in problems],
+        "untrained": [code for code in images.classes if code not in ALL],
     }
     for code, row in found["classes"].items():
         row["diagnosis"] = ALL[code].name if code in ALL else ""

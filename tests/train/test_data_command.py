@@ -174,7 +174,10 @@ def test_classes_of_ones_own(ham10000: Path, tmp_path: Path) -> None:
     shutil.copytree(ham10000 / "HAM10000_images_part_1", tmp_path / "odd")
     assert kinds(found(tmp_path)) == {"unknown diagnosis": 2}
     assert kinds(found(tmp_path, "--classes", "benign, odd")) == {}
-    assert found(tmp_path, "--classes", "benign,odd")["classes"]["odd"]["diagnosis"] == ""
+    answer = found(tmp_path, "--classes", "benign,odd")
+    assert answer["classes"]["odd"]["diagnosis"] == ""
+    assert answer["untrained"] == ["odd"]
+    assert "train refuses odd: no recipe" in check(tmp_path, "--classes", "benign,odd").stdout
 
 
 def test_several_sets_are_looked_at_as_one(ham: Path, ham10000: Path) -> None:
