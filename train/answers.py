@@ -55,13 +55,18 @@ class Answers:
 def targets(answers: Answers) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """The binary questions asked of a model: name -> (positive bool `[n]`, score `[n]`).
 
-    `mel` where the classes have it, `malignant` where the model says which classes are.
+    `mel` where the classes have it, `malignant` where the model says which classes are, and `sk`,
+    the second question of ISIC 2017, where the classes have that.
     """
-    asked = {}
-    if "mel" in answers.classes:
-        melanoma = answers.classes.index("mel")
-        asked["mel"] = (answers.labels == melanoma, answers.probabilities[:, melanoma])
+
+    def one_class(code: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        if code not in answers.classes:
+            return {}
+        index = answers.classes.index(code)
+        return {code: (answers.labels == index, answers.probabilities[:, index])}
+
+    asked = one_class("mel")
     if answers.malignant.any():
         scores = answers.probabilities[:, answers.malignant].sum(axis=1)
         asked["malignant"] = (answers.malignant[answers.labels], scores)
-    return asked
+    return asked | one_class("sk")

@@ -30,7 +30,7 @@ def compare(
         bootstrap: how to take the intervals of differences; None for no differences.
 
     Returns:
-        `schema`; `models`: the figures; `target`: `mel`, or `malignant` without that class, or
+        `schema`; `models`: the figures; `target`: the first of `answers.targets`, or
         None; `baseline`: the first name; `apart`: those that did not answer the baseline's
         images; `differences`: every other name -> its figures minus the baseline's, see
         `intervals.paired_differences`.

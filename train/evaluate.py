@@ -84,7 +84,7 @@ def ask(
 
 
 def decision_thresholds(answers: Answers, sensitivity: float = 0.95) -> list[dict[str, Any]]:
-    """Thresholds for melanoma and for malignant that reach `sensitivity` on these answers.
+    """Thresholds, one for each of `answers.targets`, that reach `sensitivity` on these answers.
 
     Give it the validation split's answers, never the test split's. A target that does not
     occur among them gets no threshold.
@@ -108,10 +108,10 @@ def _at_threshold(answers: Answers, rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _target_figures(answers: Answers) -> dict[str, dict[str, Any]]:
-    """Both targets always: one the model knows nothing of has NaN."""
-    asked = targets(answers)
+    """Melanoma and malignant always: one the model knows nothing of has NaN."""
     unasked = dict.fromkeys(binary_report(np.zeros(1, bool), np.zeros(1)), float("nan"))
-    return {name: binary_report(*asked[name]) if name in asked else unasked for name in TARGETS}
+    asked = {name: binary_report(*question) for name, question in targets(answers).items()}
+    return {**dict.fromkeys(TARGETS, unasked), **asked}
 
 
 def _interval_figures(
@@ -143,8 +143,8 @@ def report(
 
     Returns:
         `metrics.classification_report`'s figures, and:
-        `targets`: `metrics.binary_report` for `mel` and `malignant`; NaN where the model has no
-        such target.
+        `targets`: `metrics.binary_report` for `mel` and `malignant`, NaN where the model has no
+        such target, and for `sk` where it has that.
         `at_thresholds`: what each threshold does here.
         `groups`: see `groups.group_figures`.
         `attention_on_lesion`: see `AttentionOnLesion.figures`; None without map or masks.

@@ -214,7 +214,7 @@ def evaluation_html(figures: Mapping[str, Any], plots: Mapping[str, Path]) -> st
         binary += (shown.at_thresholds(),)
     sections = [
         _Section("All classes", notes, (shown.headline(), shown.per_class())),
-        _Section("Melanoma and malignant", (), binary),
+        _Section("One question at a time", (), binary),
         _Section("Plots", (), (), _plots(plots)),
     ]
     if figures["groups"]:

@@ -122,6 +122,22 @@ def test_a_binary_model_has_a_malignant_target_and_no_melanoma() -> None:
     assert "targets.mel.auroc" not in figures["intervals"]["of"]
 
 
+def test_isic2017s_second_question_has_a_threshold_too() -> None:
+    answers = Answers(
+        classes=("rest", "sk"),
+        labels=np.array([0, 0, 1, 1]),
+        probabilities=np.array([[0.9, 0.1], [0.4, 0.6], [0.5, 0.5], [0.2, 0.8]]),
+        malignant=np.array([False, False]),
+        attention=None,
+        unreadable=(),
+    )
+    [rule] = decision_thresholds(answers)
+    assert rule["target"] == "sk"
+    figures = report(answers, [rule])
+    assert figures["targets"]["sk"]["auroc"] == pytest.approx(3 / 4)
+    assert figures["at_thresholds"][0]["specificity"] == 1 / 2
+
+
 def test_without_images_there_are_no_groups_and_no_masks() -> None:
     maps = np.ones((6, 2, 2), np.float32)
     figures = report(replace(ANSWERS, attention=maps), [])
