@@ -31,8 +31,14 @@ class Precision(str, Enum):
     bfloat16 = "bfloat16"
 
 
-def _chosen(recipe: str, attention: str | None, loss: str | None, task: str | None) -> Any:
-    """The recipe, with what the command line changes in it."""
+def _chosen(
+    recipe: str,
+    attention: str | None,
+    loss: str | None,
+    task: str | None,
+    alphas: dict[str, float | None],
+) -> Any:
+    """The recipe, with what the command line changes in it; `alphas` are those of `Mixing`."""
     recipes = station("train.recipes", "train")
     placement = station("train.zoo.placement", "train")
     if recipe not in recipes.RECIPES:
@@ -50,7 +56,8 @@ def _chosen(recipe: str, attention: str | None, loss: str | None, task: str | No
             raise UsageError(f"unknown task {task!r}; there are: {', '.join(tasks)}")
         spec = replace(chosen.spec, classes=tasks[task].classes)
         chosen = replace(chosen, task=task, spec=spec)
-    return chosen
+    given = {name: alpha for name, alpha in alphas.items() if alpha is not None}
+    return replace(chosen, mixing=replace(chosen.mixing, **given))
 
 
 def _fold(text: str) -> tuple[int, int]:
@@ -112,6 +119,14 @@ def train(
     loss: Annotated[
         str | None,
         typer.Option(help="Another loss: cross-entropy, logit-adjusted, focal, ldam or lmf."),
+    ] = None,
+    mixup: Annotated[
+        float | None,
+        typer.Option(min=0, help="Blend images by MixUp with this alpha, 0.2 say; 0 is off."),
+    ] = None,
+    cutmix: Annotated[
+        float | None,
+        typer.Option(min=0, help="Mix images by CutMix with this alpha, 1 say; 0 is off."),
     ] = None,
     task: Annotated[
         str | None,
@@ -194,7 +209,8 @@ def train(
         raise UsageError(f"--weights {weights!r}: use imagenet, none, a weights file, or a run")
     _check_machines(machines, machine)
     number, folds = _fold(fold)
-    chosen = _chosen(recipe, attention, loss, task)
+    alphas = {"mixup_alpha": mixup, "cutmix_alpha": cutmix}
+    chosen = _chosen(recipe, attention, loss, task, alphas)
     if last_stage:
         if not Path(weights).is_dir():
             raise UsageError("--last-stage goes on from a finished run: name it with --weights RUN")

@@ -41,10 +41,12 @@ def train(*arguments: str | Path) -> Result:
 def test_two_sets_are_one_and_a_run_goes_on(ham10000: Path, tmp_path: Path) -> None:
     one, other = clinics(tmp_path, ham10000)
     run, longer = tmp_path / "run", tmp_path / "longer"
-    train("--data", one, "--data", other, "--out", run)
+    train("--data", one, "--data", other, "--out", run, "--mixup", "0.2")
     described = json.loads((run / "run.json").read_text())
     assert described["dataset"] == "HAM10000 + HAM10000"
     assert sum(described["lesions"].values()) == 98
+    assert described["recipe"]["mixing"]["mixup_alpha"] == 0.2
+    assert described["recipe"]["mixing"]["cutmix_alpha"] == 0
     assert str(tmp_path) not in json.dumps(described["partition"])
 
     # The same images from one folder, and one more stage.
