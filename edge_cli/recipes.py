@@ -43,12 +43,16 @@ def recipe_page(recipe: Any) -> str:
         f"  classes    {', '.join(spec.classes)}",
         *[f"  stage {index}    {stage}" for index, stage in enumerate(stages, 1)],
         f"  batch      {recipe.batch_size}, {recipe.optimizer}, "
-        f"classes drawn as lesions ** {recipe.sampling_power:g}",
+        f"classes drawn as lesions ** {recipe.sampling_power:g} (as images where a set names "
+        "patients)",
         f"  loss       {loss.name}, class weights {loss.class_weights}, "
         f"label smoothing {loss.label_smoothing:g}",
     ]
     if recipe.folds > 1:
-        lines.append(f"  folds      {recipe.folds}: --fold 1/{recipe.folds} and so on")
+        lines.append(
+            f"  folds      {recipe.folds}, trained one at a time: --fold 1/{recipe.folds} to "
+            f"{recipe.folds}/{recipe.folds}, each with an --out of its own"
+        )
     if recipe.test_views > 1:
         lines.append(f"  testing    mean over {recipe.test_views} flips and turns")
     if published := recipe.published:

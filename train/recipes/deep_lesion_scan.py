@@ -32,6 +32,8 @@ DEEP_LESION_SCAN = Recipe(
         "HAM10000, 7 classes",
         23_587_712,
         (
+            "The block is our form of Soft-Attention, which int8 preserves; --attention "
+            "soft-published takes the published one.",
             "Rare classes are drawn more often, each time as a new view, instead of being "
             "augmented by a factor per class.",
         ),

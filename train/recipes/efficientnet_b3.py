@@ -34,6 +34,9 @@ MELANOMA_B3 = Recipe(
         10_783_535,
         (
             "The schedule is ours: the reference does not give one.",
+            "--clinic takes the attribution exactly as the table has it, for example "
+            "--clinic 'Hospital Clínic de Barcelona'; skinedge data check lists them. The "
+            "challenge's own table has no such column: keep ISIC's metadata beside it.",
             "On ISIC 2020 malignant is what the table's target says; elsewhere it is the "
             "diagnosis that counts as malignant.",
         ),

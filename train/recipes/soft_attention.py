@@ -19,6 +19,7 @@ HERE = (
     "number, which another Keras version counts otherwise.",
     "The recipe is HAM10000's; --task melanoma and --task keratosis ask ISIC 2017's two questions.",
     "A lesion is drawn first and then one of its images, and the split is by lesion.",
+    "The class weights are ours: the inverse frequency of each class among the draws.",
 )
 RESNET50 = ("Their ResNet is ResNet34 (soft-attention-resnet34); this is ResNet50.",)
 RESNET34 = (
