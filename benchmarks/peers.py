@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 SAME = {"float32": 1e-3, "int8": 2 / 256}
-"""How far probabilities may be apart and still be the same.
+"""How far probabilities, and maps as a share, may be apart and still be the same.
 
 Of float32: sums in another order move them by 1e-5. Of int8: two steps of the head's scale, for the
 softmax and for its rounding; more means that layers inside round otherwise.
@@ -93,11 +93,14 @@ class Difference:
         largest: between their probabilities, of any class on any image.
         agreement: share of images on which both name the same class.
         images: how many.
+        attention: largest between their maps, as a share of the reference's largest value; 0
+            where one has no map.
     """
 
     largest: float
     agreement: float
     images: int
+    attention: float = 0.0
 
 
 def _interpreter(interpreter: Any) -> Infer:
@@ -239,11 +242,16 @@ def load(peer: Peer, content: bytes, threads: int) -> Runner:
 
 def difference(runner: Runner, reference: Runner, images: npt.NDArray[np.uint8]) -> Difference:
     """How far apart two runners are on uint8 `[n, height, width, 3]`, n at least 1."""
-    mine, other = (np.stack([r.run(image)[0] for image in images]) for r in (runner, reference))
+    said = ([r.run(image) for image in images] for r in (runner, reference))
+    (mine, *maps), (other, *others) = (map(np.stack, zip(*heads, strict=True)) for heads in said)
     if mine.shape != other.shape:
         return Difference(float("inf"), 0.0, len(images))
-    agreement = np.mean(mine.argmax(axis=1) == other.argmax(axis=1))
-    return Difference(float(np.abs(mine - other).max()), float(agreement), len(images))
+    agreement = float(np.mean(mine.argmax(axis=1) == other.argmax(axis=1)))
+    attention = 0.0
+    for drawn, true in zip(maps, others, strict=False):
+        same = drawn.shape == true.shape
+        attention = float(np.abs(drawn - true).max() / (true.max() or 1)) if same else float("inf")
+    return Difference(float(np.abs(mine - other).max()), agreement, len(images), attention)
 
 
 def why_different(found: Difference, precision: str) -> str:
@@ -253,10 +261,11 @@ def why_different(found: Difference, precision: str) -> str:
         found: see `difference`.
         precision: of the model: `int8` as it is, all others as float32.
     """
-    if found.largest <= SAME.get(precision, SAME["float32"]):  # never true of NaN
-        return ""
-    same = round(found.agreement * found.images)
-    return f"its outputs differ; it names the same class on {same} of {found.images} pictures"
+    same = SAME.get(precision, SAME["float32"])
+    if found.largest <= same:  # never true of NaN
+        return "" if found.attention <= same else "its attention map differs"
+    agreed = round(found.agreement * found.images)
+    return f"its outputs differ; it names the same class on {agreed} of {found.images} pictures"
 
 
 def compared(bench: Bench, model: Model, runner: Runner) -> Difference:

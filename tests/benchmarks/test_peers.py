@@ -48,6 +48,8 @@ class Wrong:
         heads = self.network.run(pixels[..., ::-1] if self.mistake == "channels" else pixels)
         if self.mistake == "NaN":
             heads[0][2] = np.nan
+        if self.mistake == "map":
+            heads[1] = heads[1][::-1]
         return heads[::-1] if self.mistake == "heads" else heads
 
 
@@ -105,7 +107,7 @@ def test_float32_is_the_same(peer: Peer) -> None:
     assert why_different(found, "float32") == ""
 
 
-@pytest.mark.parametrize("mistake", ["channels", "NaN", "heads"])
+@pytest.mark.parametrize("mistake", ["channels", "NaN", "heads", "map"])
 def test_a_mistake_is_found(mistake: str, reference: Network) -> None:
     found = difference(Wrong(mistake), reference, _images(reference.height, reference.width))
     assert "differ" in why_different(found, "int8")
