@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ from skinedge.benchmarks.results import Latency, Report, Size, Spread, Subject
 from skinedge.benchmarks.savings import savings
 from skinedge.benchmarks.suite import benchmark
 from skinedge.benchmarks.timing import interleaved, spread
-from skinedge.errors import ModelFileError, RunError, UsageError
+from skinedge.errors import DatasetError, ModelFileError, RunError, UsageError
 from skinedge.model_file import EMBEDDED, read_model
 
 BARE = Plan(threads=(1,), runs=4, baseline="", peers=False, published=False)
@@ -189,6 +190,24 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Pat
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("apple/ISIC_0000000.png", "apple: not a class of this model; folders are named: akiec"),
+        ("ISIC_0000000.png", "no labelled images; give HAM10000's folder"),
+    ],
+)
+def test_labels_that_do_not_match_or_lack_end_it_at_once(
+    name: str, message: str, tmp_path: Path
+) -> None:
+    picture = tmp_path / name
+    picture.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(picture), np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(DatasetError, match=message) as raised:
+        benchmark(replace(BARE, data=(tmp_path,), split="all"), _silent, lambda report: None)
+    assert raised.value.exit_code == 2
 
 
 def test_a_baseline_is_a_finished_run_or_refused_at_once(tmp_path: Path) -> None:
