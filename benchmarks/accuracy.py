@@ -41,7 +41,8 @@ def change(model: str, one: Answers, against: str, other: Answers, bootstrap: Bo
     """One model against another on the same images.
 
     McNemar's test (1947) is the exact one: of the images that one alone gets right, how often a
-    fair coin would have parted them as unevenly.
+    fair coin would have parted them as unevenly. It takes images as independent; the intervals
+    draw lesions.
     """
     found = paired_differences(one, other, bootstrap)
     right, others = (a.probabilities.argmax(axis=1) == a.labels for a in (one, other))

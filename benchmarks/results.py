@@ -199,7 +199,8 @@ class Change:
         images: how many.
         differences: of each metric, model minus other, with its 95 % paired bootstrap interval:
             `(difference, low, high)`.
-        mcnemar: two-sided p of McNemar's exact test on right against wrong answers.
+        mcnemar: two-sided p of McNemar's exact test on right against wrong answers, images taken
+            as independent.
         only_model, only_other: images that one alone gets right.
         agreement: share of images on which both name the same class.
         attention_correlation: mean correlation of the maps; None without both.

@@ -203,7 +203,8 @@ def changes(report: Report) -> Table | None:
     notes = (
         "In brackets: 95 % paired bootstrap intervals; one that leaves out 0 is a difference "
         "that other images would probably show too.",
-        "McNemar p: how likely chance alone splits so unevenly what only one of them gets right.",
+        "McNemar p: how likely chance alone splits so unevenly what only one of them gets right; "
+        "too small where several images show one lesion, as it takes images as independent.",
     )
     return table_of("changes", "What changed, on the same images", header, rows, notes)
 
