@@ -123,7 +123,12 @@ def batches(report: Report) -> Table | None:
     rows = [
         (s.name, size, figure(rate)) for s in report.subjects for size, rate in s.batches.items()
     ]
-    return table_of("batches", "Throughput by batch", ("subject", "batch", "images/s"), rows)
+    notes = (
+        f"{s.name}: most images a second at batch {max(s.batches, key=s.batches.__getitem__)}."
+        for s in report.subjects
+        if s.batches
+    )
+    return table_of("batches", "Throughput by batch", ("subject", "batch", "images/s"), rows, notes)
 
 
 def size(report: Report) -> Table | None:

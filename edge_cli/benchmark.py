@@ -132,7 +132,10 @@ def benchmark(
     ] = 1,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for benchmark.html, .md, .json and the figures."),
+        typer.Option(
+            help="Folder for benchmark.html, .md, .json and the figures; a killed run leaves "
+            "benchmark.partial.json there, and without --out nothing."
+        ),
     ] = None,
     compare: Annotated[
         Path | None,

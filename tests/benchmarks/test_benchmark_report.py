@@ -340,6 +340,12 @@ def test_ratios_are_of_the_first_model_at_the_same_threads() -> None:
     assert "ONNX Runtime is not compared: its probabilities differ by 0.31." in table.notes
 
 
+def test_the_best_batch_is_named() -> None:
+    table = tables.batches(REPORT)
+    assert table
+    assert "Keras: most images a second at batch 32." in table.notes
+
+
 def test_the_slowest_operators_come_first() -> None:
     (table,) = tables.roofline(REPORT)
     assert [row[1] for row in table.rows[:3]] == ["CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D"]
