@@ -54,7 +54,11 @@ def _device(model: Any) -> tuple[str, str]:
 
 
 def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """A function of float32 `[n, H, W, 3]` that waits for its result and brings it back."""
+    """A function of float32 `[n, H, W, 3]` that waits for its result and brings it back.
+
+    Float32 is float32: each backend's leave to multiply in TensorFloat-32, which has ten bits of
+    mantissa, is taken back.
+    """
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -67,13 +71,15 @@ def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
 
         @jax.jit
         def jitted(state: Any, pixels: Any) -> Any:
-            outputs, _ = model.stateless_call(*state, pixels, training=False)
+            with jax.default_matmul_precision("float32"):  # of convolutions too
+                outputs, _ = model.stateless_call(*state, pixels, training=False)
             return outputs
 
         return lambda pixels: [np.asarray(o) for o in _listed(jitted(state, pixels))]
     if backend == "torch":
         import torch
 
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         compiled = torch.compile(model)
 
         def run(pixels: np.ndarray) -> list[np.ndarray]:
@@ -83,6 +89,7 @@ def _compiled(model: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
         return run
     import tensorflow as tf
 
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     function = tf.function(lambda pixels: model(pixels, training=False))
     return lambda pixels: [o.numpy() for o in _listed(function(tf.constant(pixels)))]
 

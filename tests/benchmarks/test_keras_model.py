@@ -31,6 +31,16 @@ assert (baseline.device, baseline.accelerator) == ("cpu", "")
 found = baseline.throughput((1, 4), seconds=5)
 assert list(found) == ["1", "4"]
 assert min(found.values()) > 0
+if baseline.runtime.split()[-2] == "jax":
+    import jax
+    seen = []
+    precision = lambda: jax.config.jax_default_matmul_precision
+    model.stateless_call = lambda *_, **__: (seen.append(precision()), 0)
+    KerasModel("small", model, trained=False)
+    assert seen == ["float32"]
+elif baseline.runtime.split()[-2] == "tensorflow":
+    import tensorflow as tf
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
 print(baseline.runtime)
 """
 TESTS = Path(__file__).parents[1]
