@@ -11,6 +11,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from skinedge.errors import UsageError
+from skinedge.whole_file import write_whole
 
 from .results import SCHEMA, Report
 
@@ -34,10 +35,12 @@ def to_json(report: Report) -> str:
 
 
 def write(report: Report, path: Path) -> None:
-    """Write whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(to_json(report), encoding="utf-8")
-    partial.replace(path)
+    """Write whole or not at all.
+
+    Raises:
+        OSError: the disk is full, say.
+    """
+    write_whole(path, to_json(report).encode())
 
 
 def _made(kind: Any, value: Any) -> Any:
