@@ -24,7 +24,7 @@ from .savings import ISIC_2020_WINNER
 __all__ = ["keras_models", "models", "other_runtimes", "own_float", "processes"]
 
 PUBLISHED = ("melanoma-b3", "soft-attention-resnet", "soft-attention-irv2")
-COLD_RUNS = 10
+COLD_RUNS = 8
 BATCHES, BATCH_SECONDS = (1, 4, 16, 64, 256), 2.0
 
 
