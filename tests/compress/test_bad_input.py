@@ -15,6 +15,7 @@ from thin import RANDOM, THIN, thin_backbone
 from skinedge.compress.pipeline import Compressed, compress
 from skinedge.compress.recipe import Compression, Limits, parse
 from skinedge.errors import CompressionError, ImageError, RunError, SkinEdgeError, UsageError
+from skinedge.model_file import read_model
 from skinedge.train import fit, runs
 from skinedge.train.datasets import open_dataset, split_by_lesion
 
@@ -32,6 +33,26 @@ def run(ham10000: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ru
 
 def squeeze(run: runs.Run, data: Path, out: Path, how: Compression = INT8) -> Compressed:
     return compress(run, open_dataset(data), out, how)
+
+
+def test_a_refused_file_keeps_another_name(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:
+    strict = replace(INT8, limits=replace(LENIENT, attention_correlation=1.01))
+    refused = squeeze(run, ham10000, tmp_path, strict)
+    assert not refused.verdict.passed
+    assert refused.file.name == "thin-int8.tflite.rejected"
+    assert not (tmp_path / "thin-int8.tflite").exists()
+    assert refused.float32.is_file()
+    accepted = compress(run, open_dataset(ham10000), tmp_path, strict, accept=True)
+    assert accepted.file.name == "thin-int8.tflite"
+    assert not refused.file.exists(), "replaced"
+    card = read_model(accepted.file).card
+    assert card is not None
+    assert card["gate"]["passed"] is False
+    # A later attempt that fails takes nothing away.
+    again = squeeze(run, ham10000, tmp_path, strict)
+    assert again.file == refused.file
+    assert accepted.file.is_file()
+    assert refused.file.is_file()
 
 
 def test_full_precision_refused_is_still_full_precision(

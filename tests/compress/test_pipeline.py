@@ -170,26 +170,6 @@ def test_the_same_run_gives_the_same_bytes(
     assert again.float32.read_bytes() == exported.float32.read_bytes()
 
 
-def test_a_refused_file_keeps_another_name(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:
-    strict = replace(INT8, limits=replace(LENIENT, attention_correlation=1.01))
-    refused = squeeze(run, ham10000, tmp_path, strict)
-    assert not refused.verdict.passed
-    assert refused.file.name == "tiny-int8.tflite.rejected"
-    assert not (tmp_path / "tiny-int8.tflite").exists()
-    assert refused.float32.is_file()
-    accepted = compress(run, open_dataset(ham10000), tmp_path, strict, accept=True)
-    assert accepted.file.name == "tiny-int8.tflite"
-    assert not refused.file.exists(), "replaced"
-    card = read_model(accepted.file).card
-    assert card is not None
-    assert card["gate"]["passed"] is False
-    # A later attempt that fails takes nothing away.
-    again = squeeze(run, ham10000, tmp_path, strict)
-    assert again.file == refused.file
-    assert accepted.file.is_file()
-    assert refused.file.is_file()
-
-
 @pytest.mark.parametrize("precision", ["float16", "dynamic", "int16x8", "int4"])
 def test_every_precision_runs_and_follows_float(
     precision: str, exported: Compressed, run: runs.Run, ham10000: Path, tmp_path: Path
