@@ -30,6 +30,7 @@ from skinedge.compress.heads import Heads, plan, run_heads
 from skinedge.compress.pipeline import quantized, training_pixels
 from skinedge.compress.quantize import plain_int8_tflite
 from skinedge.compress.recipe import parse
+from skinedge.errors import CompressionError
 from skinedge.lesion import lesion
 from skinedge.train import runs
 from skinedge.train.answers import Answers
@@ -56,6 +57,7 @@ class Row:
         gzipped: bytes after gzip -9.
         partitions: of the delegate.
         latency: median as a share of the float32 file's.
+        refused: why the interpreter cannot run it, and all but the sizes is NaN; or empty.
     """
 
     run: str
@@ -67,6 +69,7 @@ class Row:
     gzipped: int
     partitions: int
     latency: float
+    refused: str = ""
 
 
 def _answers(said: Heads, test: LabelledImages) -> Answers:
@@ -96,7 +99,7 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
 
     Raises:
         RunError: the run is not finished, or of another split.
-        CompressionError: a converter refused.
+        CompressionError: a converter refused; a file that the interpreter refuses has its row.
     """
     split = runs.split_of(run, data)
     model, seed = runs.load(run), run.describe()["seed"]
@@ -111,10 +114,24 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
         "AI Edge Quantizer": aeq_int8_tflite(float32, representative),
     }
     pixels = load_pixels(split.test.images, size)
-    said = {name: run_heads(content, pixels) for name, content in files.items()}
-    ratios = latency_ratios(list(files.values()), size, timed)
+    said, refused = {}, {}
+    for name, content in files.items():
+        try:
+            said[name] = run_heads(content, pixels)
+        except CompressionError as error:
+            refused[name] = str(error)
+    ratios = dict(
+        zip(said, latency_ratios([files[name] for name in said], size, timed), strict=True)
+    )
     rows = []
-    for (name, content), ratio in zip(files.items(), ratios, strict=True):
+    for name, content in files.items():
+        sizes = len(content), len(gzip.compress(content, 9, mtime=0))
+        if name in refused:
+            nothing = dict.fromkeys(METRICS, math.nan)
+            unlike = Fidelity(*[math.nan] * 4)
+            costs = (*sizes, 0, math.nan, refused[name])
+            rows.append(Row(str(run.folder), name, nothing, math.nan, unlike, *costs))
+            continue
         figures: dict[str, Any] = report(_answers(said[name], split.test), [])
         on_lesion = figures["attention_on_lesion"]
         rows.append(
@@ -124,10 +141,9 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
                 {key: figures[key] for key in METRICS},
                 on_lesion["mean"] if on_lesion else float("nan"),
                 fidelity(said["float32"], said[name]),
-                len(content),
-                len(gzip.compress(content, 9, mtime=0)),
+                *sizes,
                 plan(content).partitions,
-                ratio,
+                ratios[name],
             )
         )
     return rows
@@ -152,14 +168,14 @@ def markdown(rows: list[Row]) -> str:
                 row.run,
                 row.quantizer,
                 *(_or_dash(row.metrics[key], ".4f") for key in METRICS),
-                f"{close.agreement:.2%}",
+                _or_dash(close.agreement, ".2%"),
                 _or_dash(close.attention_correlation, ".3f"),
                 _or_dash(close.attention_overlap, ".3f"),
                 _or_dash(row.on_lesion, ".3f"),
                 f"{row.size:,}",
                 f"{row.gzipped:,}",
-                str(row.partitions),
-                f"{row.latency:.2f}",
+                "refused" if row.refused else str(row.partitions),
+                _or_dash(row.latency, ".2f"),
             ]
         )
     return "\n".join(f"| {' | '.join(cells)} |" for cells in table)

@@ -24,6 +24,9 @@ BINS = 2048
 LEVELS = 255
 KEPT = 0.9999  # of the values, by `percentile`
 SHARES = np.linspace(1.0, 0.3, 36)  # of a range's ends that `mse` tries
+# A range this narrow is of a layer that no image made answer: its scale would be so fine that
+# XNNPACK refuses the file (seen in CBAM's first squeeze, trained). It gets the range 0 to 1.
+DEAD = 1e-5
 
 
 def _percentile(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
@@ -50,7 +53,8 @@ def _mean_squared_error(counts: np.ndarray, edges: np.ndarray) -> tuple[float, f
     return low, high
 
 
-RANGES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, float]] | None] = {
+Choose = Callable[[np.ndarray, np.ndarray], tuple[float, float]]
+RANGES: dict[str, Choose | None] = {
     "min-max": None,
     "percentile": _percentile,
     "mse": _mean_squared_error,
@@ -58,9 +62,9 @@ RANGES: dict[str, Callable[[np.ndarray, np.ndarray], tuple[float, float]] | None
 
 
 def _ranged(graph: Any) -> dict[int, Any]:
-    """Index -> tensor of every activation with a range, but the input's: that one is pinned."""
+    """Index -> range of every activation that has one, but the input's: that one is pinned."""
     return {
-        index: tensor
+        index: tensor.quantization
         for index, tensor in enumerate(graph.tensors)
         if tensor.quantization is not None
         and tensor.quantization.min is not None
@@ -71,7 +75,8 @@ def _ranged(graph: Any) -> dict[int, Any]:
 
 
 def tightened(calibrated: bytes, representative: np.ndarray, ranges: str) -> bytes:
-    """A calibrated flatbuffer with its ranges narrowed to what most values need.
+    """A calibrated flatbuffer with its ranges narrowed to what most values need; a layer that was
+    zero on all images gets a range that the delegate can compute with (see `DEAD`).
 
     Args:
         calibrated: from `quantize.calibrate`.
@@ -85,23 +90,33 @@ def tightened(calibrated: bytes, representative: np.ndarray, ranges: str) -> byt
     if ranges not in RANGES:
         raise UsageError(f"unknown ranges {ranges!r}; there are: {', '.join(RANGES)}")
     choose = RANGES[ranges]
-    if choose is None:
-        return calibrated
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
-    tensors = _ranged(model.subgraphs[0])
+    records = _ranged(model.subgraphs[0])
+    dead = {index for index, r in records.items() if max(-r.min[0], r.max[0]) < DEAD}
+    if choose is not None:
+        alive = {index: record for index, record in records.items() if index not in dead}
+        _narrow(alive, calibrated, representative, choose)
+    elif not dead:
+        return calibrated
+    for index in dead:
+        records[index].min, records[index].max = [0.0], [1.0]
+    builder = flatbuffers.Builder(len(calibrated))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _narrow(records: dict[int, Any], calibrated: bytes, images: np.ndarray, choose: Choose) -> None:
+    """Write what `choose` makes of each tensor's values on all images into its record."""
     edges = {
         # Zero is in every range: padding and ReLU need it exactly.
-        index: np.linspace(
-            min(0.0, t.quantization.min[0]), max(0.0, t.quantization.max[0]), BINS + 1
-        )
-        for index, t in tensors.items()
-        if t.quantization.min[0] < t.quantization.max[0]
+        index: np.linspace(min(0.0, record.min[0]), max(0.0, record.max[0]), BINS + 1)
+        for index, record in records.items()
     }
     counts = {index: np.zeros(BINS) for index in edges}
     interpreter = Interpreter(model_content=calibrated, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()
     pixels = interpreter.get_input_details()[0]["index"]
-    for image in representative:
+    for image in images:
         interpreter.set_tensor(pixels, normalise(image[np.newaxis]))
         interpreter.invoke()
         for index, bins in edges.items():
@@ -110,8 +125,4 @@ def tightened(calibrated: bytes, representative: np.ndarray, ranges: str) -> byt
     for index, bins in edges.items():
         if counts[index].sum():
             low, high = choose(counts[index], bins)
-            record = tensors[index].quantization
-            record.min, record.max = [min(0.0, low)], [max(0.0, high)]
-    builder = flatbuffers.Builder(len(calibrated))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+            records[index].min, records[index].max = [min(0.0, low)], [max(0.0, high)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from skinedge.benchmarks.quantizers import METRICS, Row, markdown
 from skinedge.compress.fidelity import Fidelity
@@ -14,9 +15,12 @@ def row(run: str, quantizer: str, correlation: float) -> Row:
 
 
 def test_every_file_has_its_row_and_missing_maps_a_dash() -> None:
-    lines = markdown([row("soft", "float32", 1.0), row("eca", "SkinEdge int8", math.nan)])
-    header, rule, soft, eca = (line.strip("| ").split(" | ") for line in lines.splitlines())
-    assert len(header) == len(rule) == len(soft) == len(eca) == 13
+    none = replace(row("cbam", "TFLite converter", math.nan), latency=math.nan, refused="no kernel")
+    lines = markdown([row("soft", "float32", 1.0), row("eca", "SkinEdge int8", math.nan), none])
+    header, rule, soft, eca, cbam = (line.strip("| ").split(" | ") for line in lines.splitlines())
+    assert len(header) == len(rule) == len(soft) == len(eca) == len(cbam) == 13
+    assert cbam[header.index("partitions")] == "refused"
+    assert cbam[header.index("latency")] == "–"
     assert soft[:2] == ["soft", "float32"]
     assert eca[header.index("map correlation")] == eca[header.index("on lesion")] == "–"
     assert eca[header.index("bytes")] == "1,234"

@@ -24,6 +24,7 @@ from skinedge.compress.quantize import (
     dynamic_tflite,
     float16_tflite,
     float32_tflite,
+    int8_tflite,
     plain_int8_tflite,
     quantized,
     written_by,
@@ -132,6 +133,25 @@ def test_bad_arguments_are_named(model: Any, calibrated: bytes, float32: bytes) 
         calibrate(model, CALIBRATION[:0])
     with pytest.raises(UsageError, match="octav"):
         int4_tflite(float32, algorithm="gptq")
+
+
+def test_a_layer_that_never_answers_does_not_end_it() -> None:
+    """Its range is zero, and what the converter makes of that XNNPACK refuses."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(16, 3, 4, activation="relu")(pixels))
+    gate = layers.Dense(8, "relu", bias_initializer="ones", name="squeeze")(x)
+    gate = layers.Dense(16, "sigmoid", name="excite")(gate)
+    model = keras.Model(pixels, layers.Dense(7, name="logits")(layers.Multiply()([x, gate])))
+    squeeze = model.get_layer("squeeze")
+    squeeze.set_weights([squeeze.get_weights()[0], np.full(8, -100, np.float32)])
+    with pytest.raises(CompressionError, match="cannot run"):
+        run_heads(plain_int8_tflite(model, CALIBRATION), UNSEEN)
+    full = run_heads(float32_tflite(model), UNSEEN)
+    for ranges in RANGES:
+        ours = int8_tflite(model, CALIBRATION, "", ranges)
+        assert fidelity(full, run_heads(ours, UNSEEN)).divergence < 1e-3
 
 
 def test_ai_edge_quantizers_default_runs(float32: bytes) -> None:
