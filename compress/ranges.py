@@ -27,6 +27,12 @@ SHARES = np.linspace(1.0, 0.3, 36)  # of a range's ends that `mse` tries
 # A range this narrow is of a layer that no image made answer: its scale would be so fine that
 # XNNPACK refuses the file (seen in CBAM's first squeeze, trained). It gets the range 0 to 1.
 DEAD = 1e-5
+_OPERATORS = schema.BuiltinOperator
+# What these read and write has one scale, and the converter may take the narrowest range among
+# them: the channel mean that CBAM puts beside its channel maximum clipped the features that both
+# are of. Trained, it named the same class on 69 % of images; with the widest range, on 97 %.
+MAXIMA = (_OPERATORS.REDUCE_MAX, _OPERATORS.MAX_POOL_2D)
+OF_ONE_SCALE = (*MAXIMA, _OPERATORS.RESHAPE, _OPERATORS.CONCATENATION)
 
 
 def _percentile(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
@@ -76,7 +82,8 @@ def _ranged(graph: Any) -> dict[int, Any]:
 
 def tightened(calibrated: bytes, representative: np.ndarray, ranges: str) -> bytes:
     """A calibrated flatbuffer with its ranges narrowed to what most values need; a layer that was
-    zero on all images gets a range that the delegate can compute with (see `DEAD`).
+    zero on all images gets a range that the delegate can compute with (see `DEAD`), and what
+    shares a maximum's scale the widest range among it (see `MAXIMA`).
 
     Args:
         calibrated: from `quantize.calibrate`.
@@ -96,13 +103,36 @@ def tightened(calibrated: bytes, representative: np.ndarray, ranges: str) -> byt
     if choose is not None:
         alive = {index: record for index, record in records.items() if index not in dead}
         _narrow(alive, calibrated, representative, choose)
-    elif not dead:
-        return calibrated
     for index in dead:
         records[index].min, records[index].max = [0.0], [1.0]
+    if not (_widen_maxima(model, records) or dead or choose):
+        return calibrated
     builder = flatbuffers.Builder(len(calibrated))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _widen_maxima(model: Any, records: dict[int, Any]) -> bool:
+    """Give all that shares a maximum's scale the widest range among it; whether any changed."""
+    codes = [code.builtinCode for code in model.operatorCodes]
+    ties = [
+        (codes[operator.opcodeIndex], {int(i) for i in (*operator.inputs, *operator.outputs)})
+        for operator in model.subgraphs[0].operators
+        if codes[operator.opcodeIndex] in OF_ONE_SCALE
+    ]
+    changed = False
+    for kind, group in ties:
+        if kind not in MAXIMA:
+            continue
+        group = group & set(records)
+        while more := {i for _, tie in ties if tie & group for i in tie & set(records)} - group:
+            group |= more
+        ranges = {(records[i].min[0], records[i].max[0]) for i in group}
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+        changed |= len(ranges) > 1
+        for i in group:
+            records[i].min, records[i].max = [low], [high]
+    return changed
 
 
 def _narrow(records: dict[int, Any], calibrated: bytes, images: np.ndarray, choose: Choose) -> None:

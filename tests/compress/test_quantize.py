@@ -33,7 +33,7 @@ from skinedge.compress.ranges import tightened
 from skinedge.compress.recipe import Limits
 from skinedge.errors import CompressionError, UsageError
 from skinedge.image import to_input
-from skinedge.train.zoo.attention import FLOAT_IN_INT8
+from skinedge.train.zoo.attention import ATTENTION, FLOAT_IN_INT8
 from skinedge.train.zoo.build import build
 from skinedge.train.zoo.weights import load_imagenet
 
@@ -152,6 +152,23 @@ def test_a_layer_that_never_answers_does_not_end_it() -> None:
     for ranges in RANGES:
         ours = int8_tflite(model, CALIBRATION, "", ranges)
         assert fidelity(full, run_heads(ours, UNSEEN)).divergence < 1e-3
+
+
+def test_what_a_maximum_reads_is_not_clipped() -> None:
+    """Channel maxima are above zero where the channels themselves go far below."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    pixels = keras.Input((SIZE, SIZE, 3), name="pixels")
+    x = layers.Conv2D(16, 3, 8, name="conv")(pixels)
+    x, _ = ATTENTION["cbam"].build(keras, x, "attention")
+    model = keras.Model(pixels, layers.Dense(7, name="logits")(layers.GlobalMaxPooling2D()(-x)))
+    full = run_heads(float32_tflite(model), UNSEEN)
+    lost = [
+        fidelity(full, run_heads(file, UNSEEN)).divergence
+        for file in (int8_tflite(model, CALIBRATION, ""), plain_int8_tflite(model, CALIBRATION))
+    ]
+    assert lost[0] < 1e-3
+    assert lost[1] > 10 * lost[0]
 
 
 def test_ai_edge_quantizers_default_runs(float32: bytes) -> None:
