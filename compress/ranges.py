@@ -30,7 +30,7 @@ DEAD = 1e-5
 _OPERATORS = schema.BuiltinOperator
 # What these read and write has one scale, and the converter may take the narrowest range among
 # them: the channel mean that CBAM puts beside its channel maximum clipped the features that both
-# are of. Trained, it named the same class on 69 % of images; with the widest range, on 97 %.
+# are of. docs/attention-int8.md has what that cost a trained one.
 MAXIMA = (_OPERATORS.REDUCE_MAX, _OPERATORS.MAX_POOL_2D)
 OF_ONE_SCALE = (*MAXIMA, _OPERATORS.RESHAPE, _OPERATORS.CONCATENATION)
 
