@@ -6,7 +6,7 @@ The rules follow what the TFLite converter makes of a layer:
 - one output quantizer stands after what TFLite fuses: convolution, batch normalisation, ReLU;
 - layers that only move values, and what a concatenation alone reads, have none;
 - sigmoid and softmax have TFLite's fixed steps of 1/256, tanh has steps of 1/128;
-- a spatial softmax stays float (`FLOAT_IN_INT8`) between quantized neighbours;
+- what `FLOAT_IN_INT8` names stays float between quantized neighbours;
 - the pixels have scale 1/128 and zero point 127.
 
 The package's own rules refuse Multiply, Rescaling and GroupNormalization, leave the kernel of a
@@ -16,6 +16,7 @@ channels, and train on batch statistics that inference does not have.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -84,6 +85,24 @@ class FloatSoftmax(layers.Softmax):
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         powers = tf.exp(inputs - tf.reduce_max(inputs, self.axis, keepdims=True))
         return powers * (1.0 / tf.reduce_sum(powers, self.axis, keepdims=True))
+
+
+class FloatReLU(layers.Layer):
+    """max(x, 0) = (x + |x|) / 2, which the converter leaves float: XNNPACK has no int8 ReLU."""
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return (inputs + tf.abs(inputs)) * 0.5
+
+
+class FloatGELU(layers.Layer):
+    """GELU's tanh form, within 5e-4 of it (Hendrycks & Gimpel 2016, arXiv 1606.08415, section 2).
+
+    TFLite has no float erf, XNNPACK no int8 GELU, and the converter would quantize its own.
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        cubic = inputs + 0.044715 * (inputs * inputs * inputs)
+        return inputs * (0.5 + 0.5 * tf.tanh(math.sqrt(2 / math.pi) * cubic))
 
 
 class KernelQuantizer(quantizers.LastValueQuantizer):  # type: ignore[misc] - tfmot has no types
@@ -177,6 +196,8 @@ def taken_apart(layer: Layer) -> Callable[..., Tensor]:
         return FrozenBatchNormalization.from_config(made.get_config())
     if kind == "Softmax" and re.search(FLOAT_IN_INT8, made.name):
         return FloatSoftmax.from_config(made.get_config())
+    if kind == "ReLU" and re.search(FLOAT_IN_INT8, made.name):
+        return FloatReLU(name=made.name)
     if kind == "Add":
 
         def add(terms: list[Tensor]) -> Tensor:
@@ -188,7 +209,8 @@ def taken_apart(layer: Layer) -> Callable[..., Tensor]:
         return add
     if kind in KERNELS and made.activation.__name__ not in FUSED:
         name = f"{made.name}_{made.activation.__name__}"
-        after = layers.Activation(made.activation, name=name)
+        gelu = made.activation.__name__ == "gelu"
+        after = FloatGELU(name=name) if gelu else layers.Activation(made.activation, name=name)
         made.activation = tf_keras.activations.linear
         return lambda x: after(made(x))
     return made
