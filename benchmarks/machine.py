@@ -10,6 +10,8 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from skinedge.cores import usable_cores
+
 from .energy import find_meter
 from .results import Machine
 
@@ -49,10 +51,6 @@ def _processor() -> str:
         if name.strip() in ("model name", "Hardware"):
             return value.strip()
     return platform.processor()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ticks() -> tuple[int, int]:
@@ -146,7 +144,7 @@ class Watch:
             processor=_processor(),
             board=_text("/proc/device-tree/model"),
             architecture=platform.machine(),
-            cores=_cores(),
+            cores=usable_cores(),
             memory=_memory(),
             system=f"{platform.system()} {platform.release()}",
             python=platform.python_version(),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from typing import Any
 import keras
 
 from skinedge.benchmarks.command import as_command
+from skinedge.cores import usable_cores
 from skinedge.errors import UsageError
 from skinedge.train.batches import TrainingBatches
 from skinedge.train.datasets import LabelledImages, open_dataset
@@ -124,7 +124,7 @@ def throughput(recipe: Recipe, train: LabelledImages, steps: int) -> Throughput:
         stage.input_size,
         count,
         keras.backend.backend(),
-        os.cpu_count() or 1,
+        usable_cores(),
         count / drawn,
         count / alone,
         count / together,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import cv2
 import keras
 import numpy as np
 
+from skinedge.cores import usable_cores
 from skinedge.errors import ImageError
 from skinedge.image import read, to_input
 
@@ -98,13 +98,6 @@ def draw_probabilities(labels: np.ndarray, classes: int, power: float) -> np.nda
     return weights / weights.sum()
 
 
-def _usable_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class TrainingBatches(keras.utils.PyDataset):
     """Random augmented batches: (float32 `[b, size, size, 3]`, class shares `[b, classes]`).
 
@@ -137,7 +130,7 @@ class TrainingBatches(keras.utils.PyDataset):
         seed: int,
         workers: int | None = None,
     ) -> None:
-        threads = workers or min(16, _usable_cores())
+        threads = workers or min(16, usable_cores())
         super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=threads + 2)
         # One thread per worker: OpenCV's own pool would fight TensorFlow's for the cores.
         cv2.setNumThreads(1)

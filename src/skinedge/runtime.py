@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from .cores import usable_cores
 from .errors import ModelFileError, RuntimeMissingError, UsageError
 
 __all__ = ["MAX_THREADS", "RUNTIMES", "Network", "Runtime", "default_threads"]
@@ -29,8 +30,8 @@ MAX_THREADS = 64
 
 
 def default_threads() -> int:
-    """All cores up to four: small networks do not gain from more."""
-    return min(4, os.cpu_count() or 1)
+    """All usable cores up to four: small networks do not gain from more."""
+    return min(4, usable_cores())
 
 
 def _import(runtime: Runtime) -> tuple[str, Any]:
