@@ -65,7 +65,7 @@ def relabel(
         if code is not None and code not in classes:
             raise UsageError(
                 f"{data.name}: {data.classes[label]} becomes {code}, which is none of "
-                f"{', '.join(classes)}; map it to one of these, or to None to leave it out"
+                f"{', '.join(classes)}; choose another --task, or drop these images"
             )
     images = tuple(
         replace(image, label=classes.index(code))
