@@ -185,10 +185,17 @@ def own_float(bench: Bench) -> None:
             bench.notes.append(
                 f"Accuracy recorded for {name} is that of the network before rounding."
             )
-        if ((model.file.card or {}).get("quantization") or {}).get("refit_images"):
+        how = (model.file.card or {}).get("quantization") or {}
+        fitted = [
+            what
+            for what, images in (("biases", "bias_images"), ("last layer", "refit_images"))
+            if how.get(images)
+        ]
+        if fitted:
             bench.notes.append(
-                f"The last layer of {model.name} was refitted to its int8 features: {name}, which "
-                "has that layer too, answers a little worse than the network it was made from."
+                f"{' and '.join(fitted).capitalize()} of {model.name} were fitted to what int8 "
+                f"computes: {name}, which has the same, answers a little worse than the network it "
+                "was made from."
             )
 
 

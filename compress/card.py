@@ -62,6 +62,7 @@ def _quantization(how: Compression) -> dict[str, Any] | None:
         if activations != "float32"
         else "",
         "representative_images": how.representative if calibrated else 0,
+        "bias_images": how.bias if how.precision == "int8" and how.qat is None else 0,
         "refit_images": how.refit if how.precision == "int8" and how.qat is None else 0,
         "image_split": "train",
     }

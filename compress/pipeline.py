@@ -27,6 +27,7 @@ from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.whole_file import write_whole
 
 from .activations import refuse_hard_swish
+from .bias import with_biases_of
 from .card import card
 from .convert import float32_tflite
 from .edge_quantizer import int4_tflite
@@ -145,7 +146,7 @@ def quantized(model: Any, how: Compression, images: Callable[[int], np.ndarray])
 
     Args:
         model: Keras 3, outputs logits and perhaps a map.
-        how: precision, representative images, refit.
+        how: precision, representative images, bias correction, refit.
         images: the first so many training images, uint8 `[n, H, W, 3]`.
 
     Raises:
@@ -154,10 +155,13 @@ def quantized(model: Any, how: Compression, images: Callable[[int], np.ndarray])
     float_layers = FLOAT_IN_INT8 + (f"|(?:{how.float_layers})" if how.float_layers else "")
     if how.precision == "int8":
         representative = images(how.representative)
-        int8 = int8_tflite(model, representative, float_layers, how.ranges)
+        # Others than those that calibrate, as far as there are any.
+        others = images(how.representative + how.bias)[-how.bias :] if how.bias else None
+        int8 = int8_tflite(model, representative, float_layers, how.ranges, others)
         if how.refit:
             refitted = refit_logits(model, int8, images(how.refit))
-            int8 = int8_tflite(refitted, representative, float_layers, how.ranges)
+            again = int8_tflite(refitted, representative, float_layers, how.ranges)
+            int8 = with_biases_of(again, int8) if how.bias else again
         return int8
     if how.precision == "int16x8":
         return int16x8_tflite(model, images(how.representative), float_layers, how.ranges)
@@ -206,7 +210,7 @@ def compress(
         refuse_hard_swish(model, how.name)
     pixels = training_pixels(split.train, seed, int(model.inputs[0].shape[1]), how.choice)
     # Now, lest one that cannot be read ends it after hours of fine-tuning.
-    images = pixels(max(how.representative, how.refit) if how.calibrates else 0)
+    images = pixels(how.images)
     float32 = float32_tflite(model)
     if how.float_layers and not written_by(float32, how.float_layers):
         raise UsageError(f"--float-layers {how.float_layers!r}: no operator of {name} is named so")

@@ -29,6 +29,7 @@ from tensorflow.lite.python.util import modify_model_io_type
 from skinedge.errors import CompressionError, UsageError
 from skinedge.train.batches import normalise
 
+from .bias import bias_corrected
 from .convert import HEADS, converted, converter, float32_tflite
 from .edge_quantizer import int16_from
 from .pooling import pooling_as_convolution
@@ -43,10 +44,10 @@ __all__ = [
     "dynamic_tflite",
     "float16_tflite",
     "float32_tflite",
+    "int8_from",
     "int8_tflite",
     "int16x8_tflite",
     "plain_int8_tflite",
-    "quantized",
     "written_by",
 ]
 
@@ -154,7 +155,7 @@ def denied(calibrated: bytes, float_layers: str) -> list[str]:
     return [*written_by(calibrated, float_layers), *_of_kind(calibrated, NO_INT8_KERNEL)]
 
 
-def quantized(calibrated: bytes, floats: Sequence[str]) -> bytes:
+def int8_from(calibrated: bytes, floats: Sequence[str]) -> bytes:
     """int8 from what `calibrate` returned: uint8 pixels in, uint8 heads out.
 
     Args:
@@ -179,7 +180,11 @@ def quantized(calibrated: bytes, floats: Sequence[str]) -> bytes:
 
 
 def int8_tflite(
-    model: Any, representative: np.ndarray, float_layers: str, ranges: str = "min-max"
+    model: Any,
+    representative: np.ndarray,
+    float_layers: str,
+    ranges: str = "min-max",
+    correct: np.ndarray | None = None,
 ) -> bytes:
     """Quantize after training: int8 activations, per-channel int8 weights, uint8 in and out.
 
@@ -192,13 +197,16 @@ def int8_tflite(
         float_layers: pattern of the names of Keras layers that stay float32 (see
             `zoo.attention.FLOAT_IN_INT8`); empty for none.
         ranges: see `calibrate`.
+        correct: uint8 `[m, H, W, 3]`, from the training split, to correct biases by (see `bias`);
+            None leaves them.
 
     Raises:
         CompressionError: the converter refused.
         UsageError: see `calibrate`.
     """
     calibrated = calibrate(model, representative, ranges)
-    return quantized(calibrated, denied(calibrated, float_layers))
+    int8 = int8_from(calibrated, denied(calibrated, float_layers))
+    return int8 if correct is None else bias_corrected(int8, calibrated, correct)
 
 
 def int16x8_tflite(

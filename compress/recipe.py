@@ -201,6 +201,8 @@ class Compression:
         ranges: how they decide activation ranges: a row of `ranges.RANGES`.
         float_layers: pattern of more layers or tensors that stay float in an int8 or int16x8
             file, beside those of `zoo.attention.FLOAT_IN_INT8`; see `sensitivity`.
+        bias: training images by which the biases of an int8 file are corrected (see `bias`); 0
+            for none.
         refit: training images that refit the last layer to int8 (see `refit`); 0 for none.
         limits: the gate's.
     """
@@ -216,6 +218,7 @@ class Compression:
     choice: str = "random"
     ranges: str = "min-max"
     float_layers: str = ""
+    bias: int = 64
     refit: int = 2000
     limits: Limits = Limits()
 
@@ -227,6 +230,11 @@ class Compression:
     def calibrates(self) -> bool:
         """Whether training images decide its ranges after training."""
         return self.qat is None and self.precision in ("int8", "int16x8")
+
+    @property
+    def images(self) -> int:
+        """How many training images it takes after training."""
+        return max(self.representative + self.bias, self.refit) if self.calibrates else 0
 
     def with_epochs(self, epochs: int) -> Compression:
         """The same, with so many epochs of fine-tuning in every step."""
@@ -276,6 +284,7 @@ def parse(name: str) -> Compression:
         raise UsageError(f"{name!r}: a step's number is at least 1")
     if match["cluster"] and not LEAST_CLUSTERS <= int(match["cluster"]) <= MOST_CLUSTERS:
         raise UsageError(f"{name!r}: a layer has {LEAST_CLUSTERS} to {MOST_CLUSTERS} clusters")
+    post_training = match["precision"] == "int8" and not match["qat"]
     changed = match["swish"] or match["qat"] or any(numbers)
     limits = CHANGED if changed else Limits()
     if match["precision"] not in ("int8", "float32", "float16"):
@@ -288,8 +297,9 @@ def parse(name: str) -> Compression:
         _prune(match) if match["prune"] else None,
         Cluster(int(match["cluster"])) if match["cluster"] else None,
         Qat() if match["qat"] else None,
-        # Trained or fine-tuned against fake quantization, the last layer already fits.
-        refit=0 if match["qat"] or match["precision"] != "int8" else Compression.refit,
+        # Trained against fake quantization, every layer already fits.
+        bias=Compression.bias if post_training else 0,
+        refit=Compression.refit if post_training else 0,
         limits=limits,
     )
 

@@ -27,7 +27,7 @@ from skinedge.errors import CompressionError
 from .convert import float32_tflite
 from .fidelity import fidelity
 from .heads import Heads, plan, run_heads
-from .quantize import calibrate, denied, quantized
+from .quantize import calibrate, denied, int8_from
 
 __all__ = ["EVERYTHING", "Sensitivity", "choose", "markdown", "measure", "sensitivity"]
 
@@ -97,7 +97,7 @@ def measure(
     """
 
     def row(tensor: str, kind: str) -> Sensitivity:
-        content = quantized(calibrated, [*always, tensor] if tensor else always)
+        content = int8_from(calibrated, [*always, tensor] if tensor else always)
         pair = fidelity(full, run_heads(content, pixels))
         return Sensitivity(
             tensor,

@@ -155,6 +155,10 @@ def compress(
         str,
         typer.Option(help="Pattern of more layers that stay float32 in an int8 file."),
     ] = "",
+    bias: Annotated[
+        int | None,
+        typer.Option(min=0, help="Training images that correct the biases of int8; 0: none."),
+    ] = None,
     refit: Annotated[
         int | None,
         typer.Option(min=0, help="Training images that refit the last layer to int8; 0: none."),
@@ -189,8 +193,8 @@ def compress(
         raise UsageError("skinedge compress needs RUN, --data DIR and --out DIR; or --list")
     recipes = station("compress.recipe", "compress")
     how = recipes.parse(recipe)
-    if refit and (how.qat is not None or how.precision != "int8"):
-        raise UsageError(f"--refit is for int8 after training, not for {recipe}")
+    if (bias or refit) and (how.qat is not None or how.precision != "int8"):
+        raise UsageError(f"--bias and --refit are for int8 after training, not for {recipe}")
     if float_layers and not how.calibrates:
         raise UsageError(f"--float-layers is for int8 and int16x8 after training, not for {recipe}")
     if not how.calibrates and (choice is not Choice.random or ranges is not Ranges.min_max):
@@ -202,7 +206,7 @@ def compress(
     except re.error as error:
         raise UsageError(f"--float-layers {float_layers!r}: no pattern: {error}") from error
     how = replace(how, choice=choice.value, ranges=ranges.value, float_layers=float_layers)
-    given = {"representative": representative, "refit": refit}
+    given = {"representative": representative, "bias": bias, "refit": refit}
     how = replace(how, **{key: value for key, value in given.items() if value is not None})
     if epochs is not None:
         how = how.with_epochs(epochs)

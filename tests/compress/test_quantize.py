@@ -24,9 +24,9 @@ from skinedge.compress.quantize import (
     dynamic_tflite,
     float16_tflite,
     float32_tflite,
+    int8_from,
     int8_tflite,
     plain_int8_tflite,
-    quantized,
     written_by,
 )
 from skinedge.compress.ranges import tightened
@@ -61,7 +61,7 @@ def calibrated(model: Any) -> bytes:
 
 
 def int8(calibrated: bytes) -> bytes:
-    return quantized(calibrated, written_by(calibrated, FLOAT_IN_INT8))
+    return int8_from(calibrated, written_by(calibrated, FLOAT_IN_INT8))
 
 
 def test_float16_halves_the_file_and_changes_nothing(model: Any, float32: bytes) -> None:

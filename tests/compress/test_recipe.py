@@ -76,10 +76,12 @@ def test_only_full_int8_must_stay_in_one_partition() -> None:
     assert parse("int16x8").limits.partitions is None
 
 
-def test_only_int8_after_training_refits_the_last_layer() -> None:
-    assert parse("int8").refit > 0
-    assert parse("slim60-int8").refit > 0
-    assert {parse(name).refit for name in ("qat-int8", "float16", "int16x8")} == {0}
+def test_only_int8_after_training_corrects_biases_and_refits_the_last_layer() -> None:
+    for name in ("int8", "slim60-int8"):
+        assert parse(name).bias > 0
+        assert parse(name).refit > 0
+    for name in ("qat-int8", "float16", "int16x8"):
+        assert (parse(name).bias, parse(name).refit) == (0, 0)
 
 
 def test_epochs_are_of_every_step() -> None:

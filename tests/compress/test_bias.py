@@ -1,0 +1,77 @@
+"""Bias correction takes back what shifted a channel, whatever shifted it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from draw_lesion import draw
+from small import SIZE, small
+
+from skinedge.compress.bias import with_biases_of
+from skinedge.compress.convert import float32_tflite
+from skinedge.compress.fidelity import fidelity
+from skinedge.compress.heads import run_heads
+from skinedge.compress.quantize import bias_corrected, calibrate, int8_tflite
+from skinedge.image import to_input
+from skinedge.train.zoo.attention import FLOAT_IN_INT8
+
+PICTURES = np.stack([to_input(draw(seed, 72, 96), SIZE, SIZE) for seed in range(40)])
+SEEN, OTHERS, NEW = PICTURES[:16], PICTURES[16:32], PICTURES[32:]
+
+
+def _copy(model: Any) -> Any:
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def test_shifted_channels_come_back() -> None:
+    model = small()
+    shifted = _copy(model)
+    rng = np.random.default_rng(5)
+    for name in ("bn1", "head_bn"):
+        layer = shifted.get_layer(name)
+        gamma, beta, *statistics = layer.get_weights()
+        layer.set_weights([gamma, beta + rng.normal(0, 0.3, beta.shape), *statistics])
+    wanted = run_heads(float32_tflite(model), NEW).probabilities
+    wrong = int8_tflite(shifted, SEEN, FLOAT_IN_INT8)
+    plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
+    files = (wrong, bias_corrected(wrong, calibrate(model, SEEN), OTHERS), plain)
+    before, after, best = (
+        float(np.abs(run_heads(content, NEW).probabilities - wanted).mean()) for content in files
+    )
+    assert before > 2 * best  # or there is nothing to take back
+    assert after < best + 0.4 * (before - best)
+
+
+@pytest.mark.parametrize("block", ["soft", "soft-published", "cbam", "sge", "s2", "se"])
+def test_every_block_keeps_its_map_and_its_file(block: str) -> None:
+    """Shared biases (CBAM's), float layers, layers without a bias: none is in the way."""
+    model = small(block)
+    full = run_heads(float32_tflite(model), NEW)
+    plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
+    moved = int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS)
+    assert moved != plain
+    assert len(moved) == pytest.approx(len(plain), rel=0.01)
+    before, after = (fidelity(full, run_heads(content, NEW)) for content in (plain, moved))
+    assert after.divergence < 1.2 * before.divergence
+    if full.attention is not None:
+        assert after.attention_correlation > before.attention_correlation - 0.002
+
+
+def test_biases_pass_to_a_file_with_another_last_layer() -> None:
+    model = small()
+    other = _copy(model)
+    kernel, bias = other.get_layer("logits").get_weights()
+    other.get_layer("logits").set_weights([-kernel, bias + 1])
+    moved = int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS)
+    fresh = int8_tflite(other, SEEN, FLOAT_IN_INT8)
+    joined = with_biases_of(fresh, moved)
+    said = [run_heads(content, NEW) for content in (moved, fresh, joined)]
+    # The map is what stands before the last layer: the corrected one's, exactly.
+    assert np.array_equal(said[2].attention, said[0].attention)
+    assert not np.array_equal(said[2].attention, said[1].attention)
+    assert np.abs(said[2].probabilities - said[1].probabilities).mean() < 0.05
