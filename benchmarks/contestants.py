@@ -193,9 +193,8 @@ def own_float(bench: Bench) -> None:
         ]
         if fitted:
             bench.notes.append(
-                f"{' and '.join(fitted).capitalize()} of {model.name} were fitted to what int8 "
-                f"computes: {name}, which has the same, answers a little worse than the network it "
-                "was made from."
+                f"{name} has the {' and the '.join(fitted)} of {model.name}, fitted to what int8 "
+                "computes, and answers a little worse than the network that was compressed."
             )
 
 

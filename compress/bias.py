@@ -12,6 +12,7 @@ The maps gain as the answers do: unlike the refit of the last layer, this reache
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from typing import Any
 
 import flatbuffers
@@ -19,6 +20,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from skinedge.errors import CompressionError
 from skinedge.train.batches import normalise
 
 __all__ = ["bias_corrected", "with_biases_of"]
@@ -28,10 +30,11 @@ _RELUS = (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU
 # A bias moves the mean by the share of values that the activation lets through. Where hardly any
 # passes, a small error would ask for a large step.
 _LEAST_OPEN = 0.1
+_LARGEST = 2**30  # what the converter, too, keeps a bias within
 
 
-def _packed(model: Any, size: int) -> bytes:
-    builder = flatbuffers.Builder(size)
+def _packed(model: Any) -> bytes:
+    builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
@@ -84,57 +87,111 @@ def _float_means(
     return [tuple(total / len(images)) for total in sums]
 
 
-def _int8_means(model: Any, position: int, size: int, images: np.ndarray) -> np.ndarray:
-    """Mean by channel of what the operator at a position writes, dequantized."""
-    graph = model.subgraphs[0]
-    operators, outputs, signatures = graph.operators, graph.outputs, model.signatureDefs
-    # The network up to there, so that the delegate runs it and nothing behind it is computed.
-    graph.operators = operators[: position + 1]
-    graph.outputs = operators[position].outputs
-    model.signatureDefs = []
-    try:
-        interpreter = Interpreter(model_content=_packed(model, size), num_threads=2)
-    finally:
-        graph.operators, graph.outputs, model.signatureDefs = operators, outputs, signatures
-    interpreter.allocate_tensors()
-    pixels = interpreter.get_input_details()[0]["index"]
-    (output,) = interpreter.get_output_details()
-    scale, zero = output["quantization"]
-    total: Any = 0
-    for image in images:
-        interpreter.set_tensor(pixels, image[np.newaxis])
-        interpreter.invoke()
-        values = interpreter.get_tensor(output["index"])
-        total += values.reshape(-1, values.shape[-1]).mean(axis=0, dtype=np.float64)
-    return (total / len(images) - zero) * scale
+class _Running:
+    """An int8 network on some images, run as far as it is corrected: no operator runs in vain."""
+
+    def __init__(self, model: Any, images: np.ndarray) -> None:
+        self.model, self.position = model, 0
+        (pixels,) = model.subgraphs[0].inputs
+        # Values by tensor, image by image, of what is still to be read.
+        self.values = {int(pixels): [image[np.newaxis] for image in images]}
+
+    def upto(self, position: int) -> dict[int, list[np.ndarray]]:
+        """What the operators since the last `go_on`, to this position, leave to be read."""
+        graph = self.model.subgraphs[0]
+        segment = graph.operators[self.position : position + 1]
+        after = _read(graph.operators[position + 1 :]) | {int(index) for index in graph.outputs}
+        written = {int(index) for operator in segment for index in operator.outputs}
+        wanted = sorted(written & after)
+        known = sorted(_read(segment) & set(self.values))
+        interpreter = Interpreter(model_content=self._part(segment, known, wanted), num_threads=2)
+        interpreter.allocate_tensors()
+        found: dict[int, list[np.ndarray]] = {index: [] for index in wanted}
+        for number in range(len(next(iter(self.values.values())))):
+            for index in known:
+                interpreter.set_tensor(index, self.values[index][number])
+            interpreter.invoke()
+            for index in wanted:
+                found[index].append(interpreter.get_tensor(index))
+        return found | {i: of for i, of in self.values.items() if i in after and i not in found}
+
+    def go_on(self, position: int, values: dict[int, list[np.ndarray]]) -> None:
+        """Start behind this position from now on."""
+        self.position, self.values = position + 1, values
+
+    def _part(self, segment: list[Any], known: list[int], wanted: list[int]) -> bytes:
+        graph = copy(self.model.subgraphs[0])
+        graph.operators, graph.inputs, graph.outputs = segment, known, wanted
+        used = {graph.tensors[index].buffer for index in (*_read(segment), *wanted)}
+        part = copy(self.model)
+        part.subgraphs, part.signatureDefs, part.metadata = [graph], [], []
+        part.buffers = [
+            buffer if number in used else schema.BufferT()
+            for number, buffer in enumerate(self.model.buffers)
+        ]
+        return _packed(part)
+
+
+def _read(operators: list[Any]) -> set[int]:
+    return {int(index) for operator in operators for index in operator.inputs if index >= 0}
+
+
+def _mean(values: list[np.ndarray], quantization: Any) -> np.ndarray:
+    """By channel, dequantized."""
+    flat = np.concatenate([value.reshape(-1, value.shape[-1]) for value in values])
+    mean = flat.mean(axis=0, dtype=np.float64)
+    return (mean - quantization.zeroPoint[0]) * quantization.scale[0]
 
 
 def bias_corrected(int8: bytes, calibrated: bytes, images: np.ndarray) -> bytes:
     """An int8 file whose biases are moved by the mean error of each output channel.
 
-    Layers that stayed float, and those that share a bias, keep theirs.
+    A channel whose error would not lessen keeps its bias: one that hardly varies may only round
+    the other way. So do layers that stayed float, and those that share a bias.
 
     Args:
         int8: from `quantize.int8_from`.
         calibrated: the float network that it was made of, from `quantize.calibrate`.
         images: uint8 `[n, H, W, 3]`, of the training split.
+
+    Raises:
+        CompressionError: the two files are not of one network.
     """
     full = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     model = schema.ModelT.InitFromPackedBuf(int8, 0)
+    tensors = model.subgraphs[0].tensors
     outputs = [int(layer.outputs[0]) for _, layer in _layers(full)]
+    shapes = [full.subgraphs[0].tensors[index].shape.tolist() for index in outputs]
+    if shapes != [tensors[layer.outputs[0]].shape.tolist() for _, layer in _layers(model)]:
+        raise CompressionError("int8 has other layers than the float network it was made of")
     wanted = _float_means(calibrated, outputs, images)
-    # The same layers in the same order; one calls its numbers by other names than the other.
+    running = _Running(model, images)
     rows = zip(_layers(model), _own_biases(model), wanted, strict=True)
     for (position, layer), bias, (mean, passing) in rows:
         if bias is None:
             continue
-        error = mean - _int8_means(model, position, len(int8), images)
-        if layer.builtinOptions.fusedActivationFunction in _RELUS:
-            error /= np.maximum(passing, _LEAST_OPEN)
-        steps = np.round(error / np.asarray(bias.quantization.scale)).astype(np.int32)
-        values = np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32)
-        model.buffers[bias.buffer].data = np.frombuffer((values + steps).tobytes(), np.uint8)
-    return _packed(model, len(int8))
+        output = int(layer.outputs[0])
+        steps = tensors[output].quantization
+        values = running.upto(position)
+        error = mean - _mean(values[output], steps)
+        flat = layer.builtinOptions.fusedActivationFunction in _RELUS
+        move = error / np.maximum(passing, _LEAST_OPEN) if flat else error
+        buffer = model.buffers[bias.buffer]
+        before = np.frombuffer(bytes(buffer.data), np.int32)
+        moved = np.round(before + move / np.asarray(bias.quantization.scale))
+        moved = np.clip(moved, -_LARGEST, _LARGEST).astype(np.int32)
+        _write(buffer, moved)
+        values = running.upto(position)
+        better = np.abs(mean - _mean(values[output], steps)) < np.abs(error)
+        if not better.all():
+            _write(buffer, np.where(better, moved, before))
+            values = running.upto(position)
+        running.go_on(position, values)
+    return _packed(model)
+
+
+def _write(buffer: Any, bias: np.ndarray) -> None:
+    buffer.data = np.frombuffer(bias.tobytes(), np.uint8)
 
 
 def with_biases_of(int8: bytes, corrected: bytes) -> bytes:
@@ -148,6 +205,6 @@ def with_biases_of(int8: bytes, corrected: bytes) -> bytes:
     source = schema.ModelT.InitFromPackedBuf(corrected, 0)
     pairs = list(zip(_own_biases(model), _own_biases(source), strict=True))
     for bias, other in pairs[:-1]:
-        if bias is not None:
+        if bias is not None and other is not None:
             model.buffers[bias.buffer].data = source.buffers[other.buffer].data
-    return _packed(model, len(int8))
+    return _packed(model)

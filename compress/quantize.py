@@ -6,7 +6,7 @@ unsupported operator splits the delegate. The layers a model names stay float in
 graph instead; the delegate takes dequantize, softmax and quantize along, for a few hundred
 numbers.
 
-Calibration and quantization are two steps, `calibrate` and `quantized`: the first runs images
+Calibration and quantization are two steps, `calibrate` and `int8_from`: the first runs images
 and takes seconds, the second takes a third of one, so that many choices of float layers can be
 tried on one calibration (see `sensitivity`).
 """

@@ -21,7 +21,7 @@ from skinedge.train.datasets import open_dataset, split_by_lesion
 
 # A network after two epochs on drawn pictures answers by a hair: what matters here is the file.
 LENIENT = Limits(1, 1, 1, 1, 0, 1, 0, -1, 0, None)
-INT8 = replace(parse("int8"), representative=16, refit=0, limits=LENIENT)
+INT8 = replace(parse("int8"), representative=16, bias=0, refit=0, limits=LENIENT)
 
 
 @pytest.fixture(scope="module")

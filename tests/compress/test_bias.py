@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from draw_lesion import draw
 from small import SIZE, small
 
@@ -49,7 +50,7 @@ def test_shifted_channels_come_back() -> None:
 
 @pytest.mark.parametrize("block", ["soft", "soft-published", "cbam", "sge", "s2", "se"])
 def test_every_block_keeps_its_map_and_its_file(block: str) -> None:
-    """Shared biases (CBAM's), float layers, layers without a bias: none is in the way."""
+    """Layers called twice (CBAM's), float ones, some without a bias: none is in the way."""
     model = small(block)
     full = run_heads(float32_tflite(model), NEW)
     plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
@@ -60,6 +61,38 @@ def test_every_block_keeps_its_map_and_its_file(block: str) -> None:
     assert after.divergence < 1.2 * before.divergence
     if full.attention is not None:
         assert after.attention_correlation > before.attention_correlation - 0.002
+
+
+def _of_head(flatbuffer: bytes) -> tuple[np.ndarray, float]:
+    """Biases of the layer `head`, the one of 64 channels; the step of what it writes."""
+    model = schema.ModelT.InitFromPackedBuf(flatbuffer, 0)
+    tensors = model.subgraphs[0].tensors
+    (found,) = [
+        (tensors[operator.inputs[2]], tensors[operator.outputs[0]])
+        for operator in model.subgraphs[0].operators
+        if len(operator.inputs) > 2 and tensors[operator.inputs[2]].shape.tolist() == [64]
+    ]
+    bias, output = found
+    values = np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32)
+    return values, float(output.quantization.scale[0])
+
+
+def test_a_channel_that_would_only_round_the_other_way_keeps_its_bias() -> None:
+    """A constant 0.3 steps below a whole one: moved by its error, it is 0.6 below and rounds on."""
+    model = small()
+    layer, dead = model.get_layer("head_bn"), 5
+    gamma, beta, *statistics = layer.get_weights()
+    gamma[dead] = 0
+    layer.set_weights([gamma, beta, *statistics])
+    _, step = _of_head(int8_tflite(model, SEEN, FLOAT_IN_INT8))
+    beta[dead] = 20.7 * step
+    layer.set_weights([gamma, beta, *statistics])
+    plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
+    moved = int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS)
+    before, after = _of_head(plain)[0], _of_head(moved)[0]
+    assert _of_head(plain)[1] == step
+    assert after[dead] == before[dead]
+    assert (after != before).mean() > 0.3
 
 
 def test_biases_pass_to_a_file_with_another_last_layer() -> None:

@@ -34,6 +34,11 @@ def test_recipes_are_listed_for_people_and_for_programs() -> None:
             UsageError,
             "unknown compression recipe 'int9'",
         ),
+        (
+            ["RUN", "--data", "RUN", "--out", "out", "--recipe", "qat-int8", "--bias", "8"],
+            UsageError,
+            "--bias and --refit are for int8 after training, not for qat-int8",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
