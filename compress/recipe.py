@@ -163,7 +163,7 @@ class Limits:
     """
 
     balanced_accuracy: float = 0.01
-    macro_auroc: float = 0.005
+    macro_auroc: float = 0.01  # of twelve lesions of a class, one can cost 0.006
     melanoma_auroc: float = 0.01
     calibration_error: float = 0.02
     sensitivity: float = 0.95
@@ -178,7 +178,6 @@ class Limits:
 # A fine-tuned network is another network: it may differ image by image, not on the whole.
 CHANGED = Limits(
     balanced_accuracy=0.03,
-    macro_auroc=0.01,
     melanoma_auroc=0.02,
     specificity=0.08,
     agreement=0.90,
