@@ -565,7 +565,7 @@ def test_label_maps(tmp_path: Path) -> None:
     assert labelled(nine) == [("a", "mel"), ("b", "bkl"), ("c", "ak"), ("d", "nv")]
     fewer = relabel(data, {"bkl": None, "akiec": None}, ("nv", "mel"))
     assert labelled(fewer) == [("a", "mel"), ("d", "nv")]
-    with pytest.raises(UsageError, match="bkl becomes bkl, which is none of nv, mel; map it"):
+    with pytest.raises(UsageError, match="bkl becomes bkl, which is none of nv, mel; choose"):
         relabel(data, {"akiec": None}, ("nv", "mel"))
     with pytest.raises(DatasetError, match="leaves no image"):
         relabel(data, dict.fromkeys(CODES), ("nv",))
