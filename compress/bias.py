@@ -15,13 +15,14 @@ from collections import Counter
 from copy import copy
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from skinedge.errors import CompressionError
 from skinedge.train.batches import normalise
+
+from .flatbuffer import packed
 
 __all__ = ["bias_corrected", "with_biases_of"]
 
@@ -31,12 +32,6 @@ _RELUS = (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU
 # passes, a small error would ask for a large step.
 _LEAST_OPEN = 0.1
 _LARGEST = 2**30  # what the converter, too, keeps a bias within
-
-
-def _packed(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def _layers(model: Any) -> list[tuple[int, Any]]:
@@ -129,7 +124,7 @@ class _Running:
             buffer if number in used else schema.BufferT()
             for number, buffer in enumerate(self.model.buffers)
         ]
-        return _packed(part)
+        return packed(part)
 
 
 def _read(operators: list[Any]) -> set[int]:
@@ -187,7 +182,7 @@ def bias_corrected(int8: bytes, calibrated: bytes, images: np.ndarray) -> bytes:
             _write(buffer, np.where(better, moved, before))
             values = running.upto(position)
         running.go_on(position, values)
-    return _packed(model)
+    return packed(model)
 
 
 def _write(buffer: Any, bias: np.ndarray) -> None:
@@ -207,4 +202,4 @@ def with_biases_of(int8: bytes, corrected: bytes) -> bytes:
     for bias, other in pairs[:-1]:
         if bias is not None and other is not None:
             model.buffers[bias.buffer].data = source.buffers[other.buffer].data
-    return _packed(model)
+    return packed(model)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from skinedge.errors import UsageError
 from skinedge.train.batches import normalise
+
+from .flatbuffer import packed
 
 __all__ = ["RANGES", "tightened"]
 
@@ -107,9 +108,7 @@ def tightened(calibrated: bytes, representative: np.ndarray, ranges: str) -> byt
         records[index].min, records[index].max = [0.0], [1.0]
     if not (_widen_maxima(model, records) or dead or choose):
         return calibrated
-    builder = flatbuffers.Builder(len(calibrated))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
 def _widen_maxima(model: Any, records: dict[int, Any]) -> bool:
