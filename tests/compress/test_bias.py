@@ -11,11 +11,11 @@ from ai_edge_litert import schema_py_generated as schema
 from draw_lesion import draw
 from small import SIZE, small
 
-from skinedge.compress.bias import with_biases_of
+from skinedge.compress.bias import bias_corrected, with_biases_of
 from skinedge.compress.convert import float32_tflite
 from skinedge.compress.fidelity import fidelity
 from skinedge.compress.heads import run_heads
-from skinedge.compress.quantize import bias_corrected, calibrate, int8_tflite
+from skinedge.compress.quantize import calibrate, int8_tflite
 from skinedge.image import to_input
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 
