@@ -155,7 +155,8 @@ class TrainingBatches(keras.utils.PyDataset):
         views = np.empty((count, self.size, self.size, 3), np.uint8)
         for view, lesion in zip(views, chosen, strict=True):
             try:
-                rgb = read(self._pick(self._lesions[lesion], rng))
+                # `augment` averages what is twice the view's size or more down to 1.5 times it.
+                rgb = read(self._pick(self._lesions[lesion], rng), least_side=2 * self.size)
             except ImageError as error:
                 self.failure = error
                 raise

@@ -37,13 +37,21 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 # The largest honest file of MAX_PIXELS: uncompressed RGBA of 16 bits.
 _MAX_BYTES = 8 * MAX_PIXELS
 
+_REDUCED_JPEG = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
+
 _COPY_AGAIN = "copy or download it again"
 _TIFF_ORIENTATION = 274
 _TIFF_EXTRA_SAMPLES, _PREMULTIPLIED, _STRAIGHT = 338, 1, 2
 
 
 def read(
-    source: str | os.PathLike[str] | bytes | NDArray[np.uint8], name: str | None = None
+    source: str | os.PathLike[str] | bytes | NDArray[np.uint8],
+    name: str | None = None,
+    least_side: int | None = None,
 ) -> NDArray[np.uint8]:
     """Read one image as upright RGB.
 
@@ -54,6 +62,9 @@ def read(
     Args:
         source: a path, an encoded image, or pixels: RGB uint8 [height, width, 3].
         name: what error messages call it; the path, "<bytes>" or "<array>" if not given.
+        least_side: a larger JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as no side has
+            fewer pixels than this: several times faster, for views that shrink it anyway. Not
+            given, every image comes whole.
 
     Returns:
         RGB uint8 [height, width, 3], contiguous, 0 to 255. A contiguous array is not copied.
@@ -68,9 +79,9 @@ def read(
             return _checked_array(source)
         if isinstance(source, bytes):
             name = name or "<bytes>"
-            return _decode(source)
+            return _decode(source, least_side)
         name = name or os.fspath(source)
-        return _decode(_file_bytes(Path(source)))
+        return _decode(_file_bytes(Path(source)), least_side)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
 
@@ -140,7 +151,7 @@ def _file_bytes(path: Path) -> bytes:
         raise ImageError(f"cannot be read ({error.strerror}); check its permissions") from None
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
+def _decode(data: bytes, least_side: int | None) -> NDArray[np.uint8]:
     if not data:
         raise ImageError(f"is empty; {_COPY_AGAIN}")
     header = read_header(data)
@@ -153,6 +164,8 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
     flags, exif = cv2.IMREAD_UNCHANGED, b""
     if header.format == "JPEG":
         exif = _complete_jpeg_exif(data)
+        if least_side:
+            flags = _reduced(min(header.width, header.height) // least_side)
     elif header.format == "PNG":
         data, exif = _plain_png(data)
     elif header.format == "WebP":
@@ -179,6 +192,14 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
         if pixels.dtype == np.uint8 and alpha == _STRAIGHT:
             alpha = _PREMULTIPLIED  # libtiff multiplies on the way, but only for 8 bits
     return _upright(_rgb(pixels, alpha), tiff_tag(exif, _TIFF_ORIENTATION) or 1)
+
+
+def _reduced(factor: int) -> int:
+    """The flags that decode a JPEG at 1/factor of its size, or the next larger that libjpeg has."""
+    for least, flag in _REDUCED_JPEG.items():
+        if factor >= least:
+            return flag | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.IMREAD_UNCHANGED
 
 
 @contextmanager

@@ -162,6 +162,29 @@ def test_jpeg_pixels_are_close(data: bytes) -> None:
     np.testing.assert_allclose(quadrants(read(data)), UPRIGHT[1], atol=6)
 
 
+@pytest.mark.parametrize(
+    ("least_side", "height"), [(20, 20), (21, 40), (41, 80), (81, 160), (161, 160), (None, 160)]
+)
+def test_a_large_jpeg_comes_reduced(least_side: int | None, height: int) -> None:
+    large = cv2.resize(PICTURE, (240, 160), interpolation=cv2.INTER_CUBIC)
+    rgb = read(encode(".jpg", large, cv2.IMWRITE_JPEG_QUALITY, 95), least_side=least_side)
+    assert rgb.shape == (height, height * 3 // 2, 3)
+    averaged = cv2.resize(large, rgb.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(rgb.astype(int) - averaged).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_a_reduced_jpeg_is_upright_and_in_colour(orientation: int) -> None:
+    rgb = read(jpeg_with_exif(exif(orientation), JPEG), least_side=4)
+    assert rgb.shape == ((4, 8, 3) if orientation < 5 else (8, 4, 3))
+    np.testing.assert_allclose(quadrants(rgb), UPRIGHT[orientation], atol=12)
+
+
+def test_only_a_jpeg_comes_reduced() -> None:
+    for data in (PNG, WEBP, bmp(PICTURE), tiff(PICTURE)):
+        np.testing.assert_array_equal(read(data, least_side=1), PICTURE)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif"])
 def test_grey_becomes_three_equal_channels(suffix: str) -> None:
     grey = np.repeat(np.arange(0, 256, 16, np.uint8)[:, None], 16, axis=1)

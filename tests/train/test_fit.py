@@ -133,10 +133,10 @@ def test_an_image_that_cannot_be_read_is_named_and_the_run_goes_on(
     """In the middle of an epoch, where Keras' own error would hide it."""
     counted = iter(range(16 + len(split.validation.images) + 20))
 
-    def failing(path: Path) -> np.ndarray:
+    def failing(path: Path, **options: int) -> np.ndarray:
         if next(counted, None) is None:
             raise ImageError("lesion.jpg: is cut short")
-        return read(path)
+        return read(path, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(batches, "read", failing)
