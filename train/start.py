@@ -4,6 +4,7 @@ run.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ from .zoo.weights import load_imagenet
 __all__ = ["fresh_network", "load_start"]
 
 
+def _moved(value: Any, here: Any, there: Any) -> Any:
+    """`value` of a configuration, but for what differs between `here` and `there`."""
+    if isinstance(value, tuple | list) and len(value) == len(there):
+        return type(value)(map(_moved, value, here, there))
+    return value if here == there else there
+
+
 def fresh_network(spec: ModelSpec, options: Options) -> Any:
     """A network with random weights: that of the spec, or as compression has changed it in the run
     to go on from (channels removed, swish exchanged).
@@ -32,18 +40,17 @@ def fresh_network(spec: ModelSpec, options: Options) -> Any:
         options: where the weights will come from.
 
     Raises:
-        RunError: the run's network was changed, and takes another input size.
         UsageError: the spec names what does not exist.
     """
     run = options.start
     if run is None or not run.describe().get("changed"):
         return build(spec, keras)
     changed = load(run)
-    if (size := changed.inputs[0].shape[1]) != spec.input_size:
-        raise RunError(
-            f"{run.folder}: compression has changed its network, which takes {size} pixels and "
-            f"not {spec.input_size}; use --last-stage, or a recipe of that size"
-        )
+    # What the input size decides is what differs between the spec's networks of the two sizes.
+    here, there = (
+        {layer.name: layer.get_config() for layer in build(one, keras).layers}
+        for one in (replace(spec, input_size=int(changed.inputs[0].shape[1])), spec)
+    )
 
     def renewed(layer: Any) -> Any:
         config = layer.get_config()
@@ -51,9 +58,13 @@ def fresh_network(spec: ModelSpec, options: Options) -> Any:
             config["dtype"] = keras.config.dtype_policy().name
         if layer.name == "dropout":
             config["rate"] = spec.dropout
+        old, new = here.get(layer.name, {}), there.get(layer.name, {})
+        for key in config.keys() & old.keys() & new.keys():
+            config[key] = _moved(config[key], old[key], new[key])
         return type(layer).from_config(config)
 
-    return keras.models.clone_model(changed, clone_function=renewed)
+    pixels = keras.Input(there["pixels"]["batch_shape"][1:], name="pixels")
+    return keras.models.clone_model(changed, input_tensors=pixels, clone_function=renewed)
 
 
 def load_start(

@@ -153,11 +153,26 @@ def test_a_network_that_compression_changed_trains_on(
     assert runs.load(trained).count_params() == small.count_params() < whole.count_params()
     assert trained.describe()["changed"] == changed
 
-    larger = replace(SHORT, stages=(replace(STAGE, input_size=64), STAGE))
-    with pytest.raises(RunError, match="takes 32 pixels and not 64; use --last-stage") as caught:
-        fit.train(larger, split, tmp_path / "larger", 1, options=options)
-    assert "\n" not in str(caught.value)
-    assert not (tmp_path / "larger").exists()
+
+def test_a_network_that_compression_changed_takes_another_size(
+    finished: runs.Run, tmp_path: Path
+) -> None:
+    """What the size decides is as if it had been built for it; what was changed stays so."""
+    whole = runs.load(finished)
+    group = removable_groups(whole)[0]
+    run = runs.Run(tmp_path)
+    kept = np.arange(group.channels - 4)
+    runs.save(keep_channels(whole, {group.name: kept}), run.model)
+    run.description.write_text(json.dumps({**finished.describe(), "changed": {"slim90": {}}}))
+    larger = replace(SHORT.spec, input_size=64)
+    built = build(larger, keras)
+    built.set_weights(whole.get_weights())
+    small = fresh_network(larger, fit.Options(str(run.folder)))
+    small.set_weights(runs.load(run).get_weights())
+    pixels = np.random.default_rng(0).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+    expected = keep_channels(built, {group.name: kept})(pixels)
+    for got, want in zip(small(pixels), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
 def test_operations_without_a_layer_are_cloned_too(finished: runs.Run, tmp_path: Path) -> None:
