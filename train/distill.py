@@ -109,6 +109,24 @@ class _Frozen(keras.Model):
         return super().call(inputs, training=False, mask=mask)
 
 
+def _named(teacher: Any, name: str) -> Any:
+    """A frozen copy of a finished model, `name` before all its layers' names.
+
+    With PyTorch, Keras looks weights up by path. Of a student's and a teacher's weight of one
+    path it would forget the student's, and add up its gradients from step to step (Keras 3.15).
+    """
+
+    def renamed(layer: Any) -> Any:
+        config = layer.get_config()
+        return type(layer).from_config({**config, "name": f"{name}_{config['name']}"})
+
+    copy = keras.models.clone_model(teacher, clone_function=renamed)
+    copy.set_weights(teacher.get_weights())
+    frozen = _Frozen(copy.inputs, copy.outputs, name=name)
+    frozen.trainable = False
+    return frozen
+
+
 def _at_size(keras_layers: Any, x: Any, size: int, name: str) -> Any:
     return x if x.shape[1] == size else keras_layers.Resizing(size, size, name=name)(x)
 
@@ -139,9 +157,7 @@ def with_teachers(student: Any, teachers: Sequence[Any], maps: bool) -> Any:
     for index, teacher in enumerate(teachers):
         if teacher.outputs[0].shape[-1] != logits.shape[-1]:
             raise UsageError(f"teacher {index + 1} answers for other classes than the student")
-        # Renamed: two teachers may be of one recipe.
-        frozen = _Frozen(teacher.inputs, teacher.outputs, name=f"teacher{index}")
-        frozen.trainable = False
+        frozen = _named(teacher, f"teacher{index}")
         view = _at_size(layers, pixels, teacher.inputs[0].shape[1], f"teacher{index}_view")
         answer = frozen(view)
         answer = answer if isinstance(answer, list) else [answer]

@@ -59,7 +59,8 @@ def _lively(model: Any) -> Any:
     for layer in model.layers:
         if type(layer).__name__ == "BatchNormalization":
             layer.momentum = 0.99
-    features = np.asarray(keras.Model(model.inputs, model.get_layer("pool").output)(pixels))
+    features = keras.Model(model.inputs, model.get_layer("pool").output)(pixels)
+    features = keras.ops.convert_to_numpy(features)
     kernel = rng.normal(0, 1, (features.shape[1], 7)).astype(np.float32)
     kernel *= 1.5 / (features @ kernel).std(axis=0)
     model.get_layer("logits").set_weights([kernel, -(features @ kernel).mean(axis=0)])

@@ -1,11 +1,12 @@
-"""Run by test_start.py in a process of its own: going on from a run, and from a kill, on JAX.
+"""Run by test_start.py in a process of its own: going on from a run, and from a kill.
 
-KERAS_BACKEND=jax python on_jax.py HAM10000 FOLDER
+KERAS_BACKEND=jax python on_backend.py HAM10000 FOLDER
 """
 
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from skinedge.train.zoo.build import build
 
 
 def main(data: str, out: Path) -> None:
-    assert keras.backend.backend() == "jax"
+    assert keras.backend.backend() == os.environ["KERAS_BACKEND"]
     stage = replace(THIN.stages[1], input_size=32)
     spec = replace(THIN.spec, input_size=32)
     recipe = replace(THIN, spec=spec, stages=(stage,), images_per_epoch=32)

@@ -117,6 +117,12 @@ def test_only_the_student_trains() -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_no_two_weights_have_one_path() -> None:
+    """With PyTorch, Keras would forget the first: its gradients would add up for ever."""
+    trained = with_teachers(network(16), [network(16), network(16)], maps=True)
+    assert len({weight.path for weight in trained.weights}) == len(trained.weights)
+
+
 def test_teachers_answer_as_finished_while_the_student_trains() -> None:
     student, teacher = network(16, dropout=0.5), network(16, seed=1, dropout=0.5)
     trained = with_teachers(student, [teacher], maps=False)

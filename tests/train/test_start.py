@@ -219,12 +219,16 @@ def test_a_run_that_goes_on_resumes(
     assert resumed.log.read_text() == unbroken.log.read_text()
 
 
-@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
-def test_it_goes_on_and_resumes_on_jax(ham10000: Path, tmp_path: Path) -> None:
-    script = Path(__file__).with_name("on_jax.py")
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_it_goes_on_and_resumes_on_another_backend(
+    backend: str, ham10000: Path, tmp_path: Path
+) -> None:
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    script = Path(__file__).with_name("on_backend.py")
     environment = {
         **os.environ,
-        "KERAS_BACKEND": "jax",
+        "KERAS_BACKEND": backend,
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([str(script.parents[1]), os.environ.get("PYTHONPATH", "")]),
     }
