@@ -73,14 +73,16 @@ def draw(
     return picture
 
 
-def disc(skin: tuple[int, int, int], spot: tuple[int, int, int], radius: int) -> np.ndarray:
-    """A spot on skin: RGB uint8 `[192, 192, 3]`, in integers alone.
+def disc(
+    side: int, skin: tuple[int, int, int], spot: tuple[int, int, int], radius: int
+) -> np.ndarray:
+    """A spot on skin, its radius in 192nds of the side: RGB uint8 `[side, side, 3]`.
 
-    Unlike `draw` it gives every machine the same pixels, whatever its libraries: golden vectors
-    start from it.
+    In integers alone. Unlike `draw` it gives every machine the same pixels, whatever its
+    libraries: golden vectors start from it.
     """
-    y, x = np.mgrid[:192, :192]
-    inside = (x - 96) ** 2 + (y - 90) ** 2 < radius**2
+    y, x = np.mgrid[:side, :side]
+    inside = (192 * x - 96 * side) ** 2 + (192 * y - 90 * side) ** 2 < (radius * side) ** 2
     pixels = np.where(inside[..., None], spot, skin)
     pixels = pixels + ((x * 7 + y * 13) % 11 - 5)[..., None]
     return np.clip(pixels, 0, 255).astype(np.uint8)

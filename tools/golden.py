@@ -17,7 +17,7 @@ from skinedge.model_file import EMBEDDED
 from skinedge.runtime import Network
 
 OUT = Path(__file__).parent.parent / "tests" / "edge" / "golden.json"
-# name, skin, spot, radius
+# name, skin, spot, radius in 192nds of the side
 CASES = (
     ("brown", (222, 172, 150), (112, 66, 48), 50),
     ("black", (200, 150, 130), (30, 24, 26), 60),
@@ -32,7 +32,7 @@ def main() -> None:
     scales = [scale for scale, _ in network.quantization]
     cases = []
     for name, skin, spot, radius in CASES:
-        outputs = network.run(disc(skin, spot, radius))
+        outputs = network.run(disc(network.width, skin, spot, radius))
         raw = [np.rint(o / np.float32(s)).astype(int) for o, s in zip(outputs, scales, strict=True)]
         cases.append(
             {

@@ -4,8 +4,8 @@
     python tools/golden_android_answers.py --check    # exits 1 where the committed files differ
     python tools/golden_android_answers.py --real HAM10000 --count 200 --out DIR
 
-Run it when the embedded model changes, and only then. The committed inputs are drawn; the real
-ones are HAM10000's, whose licence keeps them out of this repository.
+Run it when the embedded model changes, and only then, after tools/drawings.py. The committed
+inputs are drawn; the real ones are HAM10000's, whose licence keeps them out of this repository.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
+from drawings import FOUND, Drawing, picture
 
 from skinedge.classifier import Classifier
 from skinedge.heatmap import overlay
@@ -36,79 +37,12 @@ OUT = (
     / "resources"
     / "answers"
 )
-SIDE = 192
 TABLE = "HAM10000_metadata.csv"
 LSB = 2  # interpreters of other versions round otherwise, by a step or two
 
 
-class Drawing(NamedTuple):
-    """A spot with a core on skin, colours in RGB, under noise of two grains."""
-
-    seed: int
-    skin: tuple[int, int, int]
-    spot: tuple[int, int, int]
-    core: tuple[int, int, int]
-    radius: int  # of the spot, in pixels
-    inner: int  # of the core, in percent of the spot's
-    ragged: int  # how irregular both borders are, 0 for circles
-    fine: int  # how strong the noise of 4 pixels is
-    coarse: int  # and that of 16
-
-
-# Found by random search, for what the model of that day said: each class wins, ties between two,
-# and scores on either side of a threshold.
-DRAWINGS = {
-    "akiec": Drawing(585, (183, 144, 125), (142, 213, 192), (106, 184, 192), 94, 80, 5, 20, 28),
-    "bcc": Drawing(289, (229, 186, 129), (65, 117, 58), (105, 245, 187), 93, 87, 7, 8, 30),
-    "bkl": Drawing(928, (182, 190, 171), (132, 68, 78), (83, 137, 137), 89, 94, 7, 8, 29),
-    "df": Drawing(944, (202, 203, 149), (133, 119, 192), (145, 210, 156), 81, 83, 0, 6, 16),
-    "mel": Drawing(380, (227, 164, 145), (109, 103, 126), (165, 73, 77), 59, 50, 3, 7, 21),
-    "nv": Drawing(322, (248, 175, 168), (143, 186, 62), (206, 93, 69), 59, 93, 1, 24, 25),
-    "vasc": Drawing(421, (216, 150, 101), (104, 144, 111), (180, 89, 144), 81, 87, 3, 1, 21),
-    "mel-or-bkl": Drawing(191, (227, 173, 144), (115, 103, 131), (165, 73, 34), 59, 38, 5, 12, 14),
-    "df-or-nv": Drawing(550, (174, 178, 125), (133, 119, 192), (137, 210, 172), 98, 84, 0, 6, 16),
-    "mel-met": Drawing(183, (220, 175, 168), (152, 210, 62), (206, 93, 69), 32, 80, 3, 17, 18),
-    "mel-missed": Drawing(163, (255, 175, 154), (143, 198, 68), (206, 93, 69), 59, 99, 1, 19, 29),
-    "malignant-met": Drawing(670, (201, 190, 174), (132, 55, 72), (97, 144, 138), 84, 89, 8, 12, 0),
-    "malignant-missed": Drawing(
-        645, (182, 189, 185), (151, 69, 78), (83, 152, 131), 80, 94, 7, 8, 4
-    ),
-    "black": Drawing(1, (0, 0, 0), (0, 0, 0), (0, 0, 0), 1, 0, 0, 0, 0),
-    "white": Drawing(1, (255, 255, 255), (255, 255, 255), (255, 255, 255), 1, 0, 0, 0, 0),
-    "noise": Drawing(7, (128, 128, 128), (128, 128, 128), (128, 128, 128), 1, 0, 0, 40, 40),
-}
-
-
-def _noise(seed: int, cell: int) -> np.ndarray:
-    """Smooth noise, -128 to 127, in integers alone: the same on every machine."""
-    rows = SIDE // cell + 2
-    y, x = np.mgrid[:rows, :rows].astype(np.uint64)
-    mask = np.uint64(0xFFFFFFFF)
-    hashed = (x * 374761393 + y * 668265263 + np.uint64(seed) * 2246822519) & mask
-    hashed = ((hashed ^ (hashed >> np.uint64(13))) * 1274126177) & mask
-    corner = ((hashed ^ (hashed >> np.uint64(16))) & np.uint64(255)).astype(np.int64) - 128
-    y, x = np.mgrid[:SIDE, :SIDE]
-    (top, down), (left, right) = np.divmod(y, cell), np.divmod(x, cell)
-    above = corner[top, left] * (cell - right) + corner[top, left + 1] * right
-    below = corner[top + 1, left] * (cell - right) + corner[top + 1, left + 1] * right
-    return (above * (cell - down) + below * down) // (cell * cell)
-
-
-def picture(drawing: Drawing) -> np.ndarray:
-    """Draw: RGB uint8 `[192, 192, 3]`, the same on every machine."""
-    y, x = np.mgrid[:SIDE, :SIDE]
-    distance = 100 * ((x - 96) ** 2 + (y - 96) ** 2)
-    border = drawing.radius**2 * (100 + _noise(drawing.seed, 24) * drawing.ragged // 8)
-    is_core = distance * 10_000 < border * drawing.inner**2
-    pixels = np.where((distance < border)[..., None], drawing.spot, drawing.skin)
-    pixels = np.where(is_core[..., None], drawing.core, pixels)
-    grain = _noise(drawing.seed + 1, 4) * drawing.fine // 64
-    patches = _noise(drawing.seed + 2, 16) * drawing.coarse // 64
-    return np.clip(pixels + (grain + patches)[..., None], 0, 255).astype(np.uint8)
-
-
 def _balanced(data: Path, count: int) -> Iterable[tuple[str, np.ndarray]]:
-    """Real images under numbers for names, each class in turn: RGB uint8 `[192, 192, 3]`."""
+    """Real images under numbers for names, each class in turn: RGB uint8 as they are stored."""
     with (data / TABLE).open(encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
     np.random.default_rng(20).shuffle(rows)
@@ -120,7 +54,7 @@ def _balanced(data: Path, count: int) -> Iterable[tuple[str, np.ndarray]]:
         paths.setdefault(path.stem, path)
     chosen = sorted(rows, key=lambda row: (row["turn"], row["dx"]))[:count]
     for number, row in enumerate(chosen):
-        yield f"{number:03}", to_input(read(paths[row["image_id"]]), SIDE, SIDE)
+        yield f"{number:03}", read(paths[row["image_id"]])
 
 
 def _case(classifier: Classifier, name: str, pixels: np.ndarray) -> dict[str, Any]:
@@ -164,12 +98,19 @@ def _overlay() -> dict[str, Any]:
     }
 
 
-def write(out: Path, pictures: Iterable[tuple[str, np.ndarray]]) -> None:
+def _drawn(side: int) -> Iterable[tuple[str, np.ndarray]]:
+    """Committed drawings under their names: RGB uint8 `[side, side, 3]`."""
+    drawings = json.loads(FOUND.read_text(encoding="utf-8"))
+    return ((name, picture(Drawing(**drawing), side)) for name, drawing in drawings.items())
+
+
+def write(classifier: Classifier, out: Path, pictures: Iterable[tuple[str, np.ndarray]]) -> None:
     """Write one PNG for each picture, and answers.json about all of them."""
     out.mkdir(parents=True, exist_ok=True)
-    classifier = Classifier.load(threads=1)
+    network = classifier.network
     cases = []
-    for name, pixels in pictures:
+    for name, rgb in pictures:
+        pixels = to_input(rgb, network.height, network.width)
         cases.append(_case(classifier, name, pixels))
         bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(out / f"{name}.png"), bgr, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
@@ -225,17 +166,18 @@ def main() -> None:
         parser.error("--real and --out go together: real images must not be committed")
     if arguments.check and not OUT.is_dir():
         sys.exit(f"{OUT} is not there; run tools/golden_android_answers.py")
+    classifier = Classifier.load(threads=1)
     if arguments.real is not None:
         if not (arguments.real / TABLE).is_file():
             parser.error(f"{arguments.real} holds no {TABLE}; name a folder with HAM10000")
-        write(arguments.out, _balanced(arguments.real, arguments.count))
+        write(classifier, arguments.out, _balanced(arguments.real, arguments.count))
         return
-    drawn = ((name, picture(drawing)) for name, drawing in DRAWINGS.items())
+    drawn = _drawn(classifier.network.width)
     if not arguments.check:
-        write(OUT, drawn)
+        write(classifier, OUT, drawn)
         return
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), drawn)
+        write(classifier, Path(folder), drawn)
         difference = _difference(OUT, Path(folder))
     if difference is not None:
         sys.exit(

@@ -23,7 +23,8 @@ GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 def test_golden_outputs(case: dict) -> None:
     """Bit for bit what the embedded file gave when it was exported, on any machine."""
     network = Network(EMBEDDED.read_bytes(), "embedded")
-    outputs = network.run(disc(tuple(case["skin"]), tuple(case["spot"]), case["radius"]))
+    skin, spot, radius = tuple(case["skin"]), tuple(case["spot"]), case["radius"]
+    outputs = network.run(disc(network.width, skin, spot, radius))
     probabilities, attention = (
         np.rint(o / np.float32(s)) for o, s in zip(outputs, GOLDEN["scales"], strict=True)
     )
