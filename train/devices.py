@@ -15,7 +15,9 @@ import atexit
 import hashlib
 import json
 import os
+import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -36,6 +38,8 @@ __all__ = [
     "share_batches",
     "whole",
 ]
+
+PATIENCE = 300.0  # seconds; JAX's own
 
 
 def share_batches(batch_size: int) -> int:
@@ -76,10 +80,13 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
         resume: whether it goes on with what is in `out`.
 
     Raises:
-        UsageError: the backend is not JAX, or one machine has more devices than another.
+        UsageError: the backend is not JAX, the first machine does not answer, or one machine has
+            more devices than another.
     """
     _require_jax("--machines")
     print(f"skinedge: machine {machine} waits for the others, up to 5 minutes", file=sys.stderr)
+    if machine:
+        _wait_for(addresses.split(",")[0])
     # Else Keras has all machines add up a random one, on their CPUs and whatever their network.
     keras.utils.set_random_seed(0)
     keras.distribution.initialize(addresses, len(addresses.split(",")), machine)
@@ -93,6 +100,23 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
         # JAX would wait at exit, for minutes, for machines that wait for this one.
         atexit.register(_leave_at_once, getattr(error, "exit_code", 1))
         raise
+
+
+def _wait_for(address: str, seconds: float = PATIENCE) -> None:
+    """Wait until the first machine listens; JAX would end the process by a stack trace."""
+    host, _, port = address.rpartition(":")
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except OSError as error:
+            if time.monotonic() > end:
+                raise UsageError(
+                    f"machine 0 did not answer at {address} ({error.strerror}): check that it "
+                    "has been started, and that its port is open"
+                ) from None
+        time.sleep(0.5)
 
 
 def _check_devices() -> None:

@@ -8,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from typer.testing import CliRunner
 
 from skinedge.edge_cli.main import app
 from skinedge.errors import UsageError
-from skinedge.train import runs
+from skinedge.train import devices, runs
 from skinedge.train.devices import joined, share_batches
 
 SCRIPT = Path(__file__).with_name("on_devices.py")
@@ -54,6 +56,12 @@ def _ended(process: subprocess.Popen[bytes], run: Path) -> str:
     finally:
         process.kill()
     return run.with_suffix(".txt").read_text()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def _losses(run: Path) -> list[float]:
@@ -94,9 +102,7 @@ def test_two_machines_go_on_as_one_would(
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     shutil.copytree(two_devices, first)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{_free_port()}"
     together = ("--resume", "--machines", f"{address},{address}", "--machine")
     machines = [_started(ham10000, run, *together, str(n)) for n, run in enumerate((first, second))]
     said = [_ended(process, run) for process, run in zip(machines, (first, second), strict=True)]
@@ -126,6 +132,31 @@ def test_other_backends_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         joined("a:1234,b:1234", 0, tmp_path, resume=False),
     ):
         pass
+
+
+def test_a_first_machine_that_never_comes_is_named() -> None:
+    address = f"127.0.0.1:{_free_port()}"
+    with pytest.raises(
+        UsageError, match=rf"machine 0 did not answer at {address} \(.*refused"
+    ) as e:
+        devices._wait_for(address, seconds=0)
+    assert "\n" not in str(e.value)
+    with pytest.raises(UsageError, match=r"did not answer at no\.such\.machine\.invalid:1"):
+        devices._wait_for("no.such.machine.invalid:1", seconds=0)
+
+
+def test_a_first_machine_that_comes_late_is_met() -> None:
+    port = _free_port()
+
+    def listen() -> None:
+        time.sleep(0.7)
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.accept()
+
+    late = threading.Thread(target=listen)
+    late.start()
+    devices._wait_for(f"127.0.0.1:{port}", seconds=30)
+    late.join()
 
 
 @pytest.mark.parametrize(
