@@ -32,6 +32,8 @@ from skinedge.train.batches import normalise
 from .bias import bias_corrected
 from .convert import HEADS, converted, converter, float32_tflite
 from .edge_quantizer import int16_from
+from .fidelity import fidelity
+from .heads import run_heads
 from .pooling import pooling_as_convolution
 from .ranges import RANGES, tightened
 
@@ -197,8 +199,8 @@ def int8_tflite(
         float_layers: pattern of the names of Keras layers that stay float32 (see
             `zoo.attention.FLOAT_IN_INT8`); empty for none.
         ranges: see `calibrate`.
-        correct: uint8 `[m, H, W, 3]`, from the training split, to correct biases by (see `bias`);
-            None leaves them.
+        correct: uint8 `[m, H, W, 3]`, from the training split, to correct biases by (see `bias`),
+            if that brings the answers for `representative` nearer; None leaves them.
 
     Raises:
         CompressionError: the converter refused.
@@ -206,7 +208,14 @@ def int8_tflite(
     """
     calibrated = calibrate(model, representative, ranges)
     int8 = int8_from(calibrated, denied(calibrated, float_layers))
-    return int8 if correct is None else bias_corrected(int8, calibrated, correct)
+    if correct is None:
+        return int8
+    full = run_heads(calibrated, representative)
+
+    def divergence(file: bytes) -> float:
+        return fidelity(full, run_heads(file, representative)).divergence
+
+    return min(int8, bias_corrected(int8, calibrated, correct), key=divergence)
 
 
 def int16x8_tflite(

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from draw_lesion import draw
 from small import SIZE, small
 
+from skinedge.compress import quantize
 from skinedge.compress.bias import bias_corrected, with_biases_of
 from skinedge.compress.convert import float32_tflite
 from skinedge.compress.fidelity import fidelity
@@ -46,6 +47,19 @@ def test_shifted_channels_come_back() -> None:
     )
     assert before > 2 * best  # or there is nothing to take back
     assert after < best + 0.4 * (before - best)
+
+
+def test_a_correction_that_leads_away_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does so in networks with swish, where rare values decide a layer's mean."""
+    model = small()
+    astray = _copy(model)
+    layer = astray.get_layer("head_bn")
+    gamma, beta, *statistics = layer.get_weights()
+    layer.set_weights([gamma, beta + 0.5, *statistics])
+    wrong = int8_tflite(astray, SEEN, FLOAT_IN_INT8)
+    plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
+    monkeypatch.setattr(quantize, "bias_corrected", lambda *_: wrong)
+    assert int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS) == plain
 
 
 @pytest.mark.parametrize("block", ["soft", "soft-published", "cbam", "sge", "s2", "se"])
