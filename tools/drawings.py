@@ -1,6 +1,6 @@
 """Find drawings that bring the embedded model to every answer that the Android tests want.
 
-    python tools/drawings.py [--seed 1] [--tries 300]    # writes tools/drawings.json
+    python tools/drawings.py [--seed 1] [--tries 1000]    # writes tools/drawings.json
 
 Each class wins somewhere, two classes tie, a score lies just above its threshold and just below.
 Run it when the embedded model changes, before tools/golden_android_answers.py.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,9 +20,9 @@ import numpy as np
 from skinedge.classifier import Classifier
 from skinedge.prediction import Prediction
 
-__all__ = ["FOUND", "Drawing", "picture"]
+__all__ = ["DRAWINGS", "Drawing", "picture"]
 
-FOUND = Path(__file__).with_suffix(".json")
+DRAWINGS = Path(__file__).with_suffix(".json")
 Colour = tuple[int, int, int]
 
 
@@ -85,7 +86,7 @@ def _any_drawing(rng: np.random.Generator) -> Drawing:
 
 
 def _varied(drawing: Drawing, rng: np.random.Generator) -> Drawing:
-    """Colours moved a little, and one of the rest drawn anew now and then."""
+    """Each property drawn anew now and then; colours that stay are moved a little."""
     other = _any_drawing(rng)._asdict()
     kept = {key: value for key, value in drawing._asdict().items() if rng.random() < 0.85}
     moved = {
@@ -96,27 +97,45 @@ def _varied(drawing: Drawing, rng: np.random.Generator) -> Drawing:
     return Drawing(**{**other, **kept, **moved})
 
 
-Wish = Callable[[Prediction], float]
+class Nearness(NamedTuple):
+    """How near an answer comes to a wish.
+
+    Attributes:
+        score: larger is nearer.
+        met: whether it is near enough.
+    """
+
+    score: float
+    met: bool
+
+
+Wish = Callable[[Prediction], Nearness]
+NEAR = 1 / 128  # two steps of the head
 
 
 def _wins(code: str) -> Wish:
-    return lambda answer: {x.code: x.probability for x in answer.labels}[code]
-
-
-def _ties(one: str, other: str) -> Wish:
-    def wish(answer: Prediction) -> float:
-        probability = {label.code: label.probability for label in answer.labels}
-        low, high = sorted((probability[one], probability[other]))
-        return low - (high - low)
+    def wish(answer: Prediction) -> Nearness:
+        (score,) = (label.probability for label in answer.labels if label.code == code)
+        return Nearness(score, answer.top.code == code)
 
     return wish
 
 
-def _near(target: str, met: bool) -> Wish:
-    def wish(answer: Prediction) -> float:
+def _ties(*codes: str) -> Wish:
+    def wish(answer: Prediction) -> Nearness:
+        low, high = sorted(x.probability for x in answer.labels if x.code in codes)
+        first = {label.code for label in answer.labels[:2]}
+        return Nearness(low - (high - low), first == set(codes) and high - low <= NEAR)
+
+    return wish
+
+
+def _at_threshold(target: str, met: bool) -> Wish:
+    def wish(answer: Prediction) -> Nearness:
         (decision,) = (d for d in answer.decisions if d.target == target)
-        right_side = decision.positive == met
-        return right_side - abs(decision.score - decision.threshold)
+        apart = abs(decision.score - decision.threshold)
+        right = decision.positive == met
+        return Nearness(right - apart, right and apart <= NEAR)
 
     return wish
 
@@ -126,39 +145,41 @@ def _wishes(codes: list[str]) -> dict[str, Wish]:
         **{code: _wins(code) for code in codes},
         "mel-or-bkl": _ties("mel", "bkl"),
         "df-or-nv": _ties("df", "nv"),
-        "mel-met": _near("mel", True),
-        "mel-missed": _near("mel", False),
-        "malignant-met": _near("malignant", True),
-        "malignant-missed": _near("malignant", False),
+        "mel-met": _at_threshold("mel", True),
+        "mel-missed": _at_threshold("mel", False),
+        "malignant-met": _at_threshold("malignant", True),
+        "malignant-missed": _at_threshold("malignant", False),
     }
 
 
-def search(classifier: Classifier, seed: int, tries: int) -> dict[str, Drawing]:
+def search(classifier: Classifier, seed: int, tries: int) -> dict[str, tuple[Nearness, Drawing]]:
     """For each wish the drawing that comes nearest, of random ones and variations of the best."""
     rng = np.random.default_rng(seed)
     wishes = _wishes([label.code for label in classifier.file.labels])
     side = classifier.network.width
-    start = _any_drawing(rng)
-    best = dict.fromkeys(wishes, (-np.inf, start))
+    best = dict.fromkeys(wishes, (Nearness(-np.inf, False), _any_drawing(rng)))
     for number in range(tries * len(wishes)):
         name = list(wishes)[number % len(wishes)]
-        drawing = _varied(best[name][1], rng) if number > tries else _any_drawing(rng)
+        drawing = _varied(best[name][1], rng) if number >= tries else _any_drawing(rng)
         answer = classifier.predict(picture(drawing, side))
         for wished, wish in wishes.items():
-            best[wished] = max(best[wished], (wish(answer), drawing), key=lambda pair: pair[0])
-    for name, (score, _) in best.items():
-        print(f"{name}: {score:.3f}")
-    return {name: drawing for name, (_, drawing) in best.items()}
+            best[wished] = max(
+                best[wished], (wish(answer), drawing), key=lambda pair: pair[0].score
+            )
+    return best
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tries", type=int, default=300, help="for each wish")
+    parser.add_argument("--tries", type=int, default=1000, help="for each wish")
     arguments = parser.parse_args()
-    found = search(Classifier.load(threads=1), arguments.seed, arguments.tries)
-    lines = (f"{json.dumps(k)}: {json.dumps(v._asdict())}" for k, v in {**found, **PLAIN}.items())
-    FOUND.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    best = search(Classifier.load(threads=1), arguments.seed, arguments.tries)
+    if unmet := [name for name, (nearness, _) in best.items() if not nearness.met]:
+        sys.exit(f"nothing written: no drawing for {', '.join(unmet)}; try more, or another seed")
+    found = {name: drawing for name, (_, drawing) in best.items()} | PLAIN
+    lines = (f"{json.dumps(name)}: {json.dumps(d._asdict())}" for name, d in found.items())
+    DRAWINGS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from drawings import FOUND, Drawing, picture
+from drawings import DRAWINGS, Drawing, picture
 
 from skinedge.classifier import Classifier
 from skinedge.heatmap import overlay
@@ -100,7 +100,7 @@ def _overlay() -> dict[str, Any]:
 
 def _drawn(side: int) -> Iterable[tuple[str, np.ndarray]]:
     """Committed drawings under their names: RGB uint8 `[side, side, 3]`."""
-    drawings = json.loads(FOUND.read_text(encoding="utf-8"))
+    drawings = json.loads(DRAWINGS.read_text(encoding="utf-8"))
     return ((name, picture(Drawing(**drawing), side)) for name, drawing in drawings.items())
 
 
