@@ -39,7 +39,7 @@ __all__ = [
     "whole",
 ]
 
-PATIENCE = 300.0  # seconds; JAX's own
+PATIENCE = 300.0  # seconds; JAX then waits as long for the rest
 
 
 def share_batches(batch_size: int) -> int:
@@ -84,7 +84,7 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
             more devices than another.
     """
     _require_jax("--machines")
-    print(f"skinedge: machine {machine} waits for the others, up to 5 minutes", file=sys.stderr)
+    print(f"skinedge: machine {machine} waits for the others, for minutes", file=sys.stderr)
     if machine:
         _wait_for(addresses.split(",")[0])
     # Else Keras has all machines add up a random one, on their CPUs and whatever their network.
@@ -102,19 +102,20 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
         raise
 
 
-def _wait_for(address: str, seconds: float = PATIENCE) -> None:
+def _wait_for(address: str) -> None:
     """Wait until the first machine listens; JAX would end the process by a stack trace."""
     host, _, port = address.rpartition(":")
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
             return
-        except OSError as error:
-            if time.monotonic() > end:
+        except (OSError, UnicodeError) as error:  # a name of 64 letters cannot even be encoded
+            if time.monotonic() > end or isinstance(error, UnicodeError):
+                reason = getattr(error, "strerror", None) or error
                 raise UsageError(
-                    f"machine 0 did not answer at {address} ({error.strerror}): check that it "
-                    "has been started, and that its port is open"
+                    f"machine 0 did not answer at {address} ({reason}): check that it has been "
+                    "started, and that its port is open"
                 ) from None
         time.sleep(0.5)
 

@@ -134,29 +134,52 @@ def test_other_backends_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         pass
 
 
-def test_a_first_machine_that_never_comes_is_named() -> None:
+def test_a_first_machine_that_never_comes_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(devices, "PATIENCE", 0)
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
     address = f"127.0.0.1:{_free_port()}"
-    with pytest.raises(
-        UsageError, match=rf"machine 0 did not answer at {address} \(.*refused"
-    ) as e:
-        devices._wait_for(address, seconds=0)
-    assert "\n" not in str(e.value)
-    with pytest.raises(UsageError, match=r"did not answer at no\.such\.machine\.invalid:1"):
-        devices._wait_for("no.such.machine.invalid:1", seconds=0)
+    with (
+        pytest.raises(UsageError, match=rf"machine 0 did not answer at {address} \(.*refused"),
+        joined(f"{address},b:1234", 1, tmp_path, resume=False),
+    ):
+        pass
 
 
-def test_a_first_machine_that_comes_late_is_met() -> None:
+@pytest.mark.parametrize("host", ["no.such.machine.invalid", "a..b", "a" * 64])
+def test_a_host_that_is_none_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "PATIENCE", 0)
+    with pytest.raises(UsageError, match=rf"did not answer at {host}:1 \([^)]"):
+        devices._wait_for(f"{host}:1")
+
+
+def test_a_port_that_swallows_everything_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def create_connection(*_: object, **__: object) -> None:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(devices, "PATIENCE", 0)
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    with pytest.raises(UsageError, match=r"\(timed out\)"):
+        devices._wait_for("a:1")
+
+
+def test_a_first_machine_that_comes_late_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "PATIENCE", 30)
     port = _free_port()
+    met: list[socket.socket] = []
 
     def listen() -> None:
         time.sleep(0.7)
         with socket.create_server(("127.0.0.1", port)) as server:
-            server.accept()
+            server.settimeout(30)
+            met.append(server.accept()[0])
 
-    late = threading.Thread(target=listen)
+    late = threading.Thread(target=listen, daemon=True)
     late.start()
-    devices._wait_for(f"127.0.0.1:{port}", seconds=30)
-    late.join()
+    devices._wait_for(f"127.0.0.1:{port}")
+    late.join(timeout=30)
+    assert met
 
 
 @pytest.mark.parametrize(
