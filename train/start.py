@@ -25,10 +25,12 @@ __all__ = ["fresh_network", "load_start"]
 
 
 def _moved(value: Any, here: Any, there: Any) -> Any:
-    """`value` of a configuration, but for what differs between `here` and `there`."""
-    if isinstance(value, tuple | list) and len(value) == len(there):
+    """`value` of a configuration, but `there` where that differs from `here`."""
+    if here == there:
+        return value
+    if isinstance(value, tuple | list) and len(value) == len(here) == len(there):
         return type(value)(map(_moved, value, here, there))
-    return value if here == there else there
+    return there
 
 
 def fresh_network(spec: ModelSpec, options: Options) -> Any:
@@ -40,12 +42,15 @@ def fresh_network(spec: ModelSpec, options: Options) -> Any:
         options: where the weights will come from.
 
     Raises:
+        RunError: the run to go on from is unfinished, or of another network.
         UsageError: the spec names what does not exist.
     """
     run = options.start
     if run is None or not run.describe().get("changed"):
         return build(spec, keras)
     changed = load(run)
+    if not _is_of(run, spec):
+        raise RunError(_other_network(run))
     # What the input size decides is what differs between the spec's networks of the two sizes.
     here, there = (
         {layer.name: layer.get_config() for layer in build(one, keras).layers}
@@ -97,17 +102,23 @@ def _network(spec: ModelSpec) -> dict[str, Any]:
     return {"backbone": spec.backbone, "attention": attention, "head": spec.head}
 
 
+def _is_of(run: Run, spec: ModelSpec) -> bool:
+    described = run.describe()["recipe"]["spec"]
+    return all(described.get(key) == value for key, value in _network(spec).items())
+
+
+def _other_network(run: Run) -> str:
+    return f"{run.folder}: cannot go on from it, it is another network than the recipe's"
+
+
 def _go_on(model: Any, recipe: Recipe, run: Run, split: Split, reading: EqualPrior) -> None:
     """The run's weights, its last layer such that `reading` of the logits are the run's logits
     for equally common classes: whatever loss either has, the answers are the same at first."""
     trained = load_equal_prior(run, split)
-    described = run.describe()["recipe"]["spec"]
-    network = _network(recipe.spec)
-    refusal = f"{run.folder}: cannot go on from it, it is another network than {recipe.name}'s"
-    if {key: described.get(key) for key in network} != network:
-        raise RunError(refusal)
+    if not _is_of(run, recipe.spec):
+        raise RunError(_other_network(run))
     try:
         model.set_weights(trained.get_weights())
     except ValueError as error:  # a flattened head has weights for each position
-        raise RunError(refusal) from error
+        raise RunError(_other_network(run)) from error
     unread(model.get_layer("logits"), reading)

@@ -1,7 +1,8 @@
 """File, bytes or camera frame -> upright RGB uint8 -> the model's input.
 
-The one geometry of SkinEdge: training, calibration, evaluation and the device all call `read`
-and `to_input`, so a model meets the same pixels everywhere.
+The one geometry of SkinEdge: calibration, evaluation and the device all call `read` and
+`to_input`, so a model meets the same pixels everywhere. Training reads the same way and then
+varies what it read.
 
     >>> rgb = read(np.full((450, 600, 3), 128, np.uint8))
     >>> to_input(rgb, 224, 224).shape
@@ -63,7 +64,7 @@ def read(
         source: a path, an encoded image, or pixels: RGB uint8 [height, width, 3].
         name: what error messages call it; the path, "<bytes>" or "<array>" if not given.
         least_side: a larger JPEG may come at 1/2, 1/4 or 1/8 of its size, as long as no side has
-            fewer pixels than this: several times faster, for views that shrink it anyway. Not
+            fewer pixels than this: faster, for training views, which shrink it anyway. Not
             given, every image comes whole.
 
     Returns:
@@ -195,7 +196,7 @@ def _decode(data: bytes, least_side: int | None) -> NDArray[np.uint8]:
 
 
 def _reduced(factor: int) -> int:
-    """The flags that decode a JPEG at 1/factor of its size, or the next larger that libjpeg has."""
+    """The flags that decode a JPEG at 1/factor of its size, or the next larger that OpenCV has."""
     for least, flag in _REDUCED_JPEG.items():
         if factor >= least:
             return flag | cv2.IMREAD_IGNORE_ORIENTATION

@@ -23,15 +23,12 @@ from skinedge.compress.quantize import (
     float32_tflite,
     int8_tflite,
 )
-from skinedge.image import to_input
 from skinedge.model_file import EMBEDDED
 from skinedge.train.zoo.attention import ATTENTION, FLOAT_IN_INT8
 
 SUPPORTED = json.loads((Path(__file__).parent / "tflite_2_16_1.json").read_text())
 SIZE = 32
-PICTURES = np.stack(
-    [to_input(disc((222, 172, 150), (112, 66, 48), r), SIZE, SIZE) for r in (40, 80)]
-)
+PICTURES = np.stack([disc(SIZE, (222, 172, 150), (112, 66, 48), r) for r in (40, 80)])
 
 
 def too_new(content: bytes) -> set[str]:

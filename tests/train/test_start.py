@@ -99,10 +99,15 @@ def test_another_network_is_refused(
     """Also one whose weights have the same shapes, as the published Soft-Attention's do."""
     spec = replace(SHORT.spec, attention=placed(block, SHORT.spec.backbone))
     options = fit.Options(str(finished.folder))
-    with pytest.raises(RunError, match="it is another network than short's") as caught:
+    with pytest.raises(RunError, match="it is another network than the recipe's") as caught:
         fit.train(replace(SHORT, spec=spec), split, tmp_path / "run", 1, options=options)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+    changed = runs.Run(shutil.copytree(finished.folder, tmp_path / "changed"))
+    changed.description.write_text(json.dumps({**finished.describe(), "changed": {"slim90": {}}}))
+    for size in (32, 64):
+        with pytest.raises(RunError, match="it is another network than the recipe's"):
+            fresh_network(replace(spec, input_size=size), fit.Options(str(changed.folder)))
 
 
 def test_another_split_is_refused(finished: runs.Run, ham10000: Path, tmp_path: Path) -> None:
@@ -181,7 +186,8 @@ def test_operations_without_a_layer_are_cloned_too(finished: runs.Run, tmp_path:
     model = replace_activations(keras, build(replace(spec, dropout=0.3), keras), "relu6")
     run = runs.Run(tmp_path)
     runs.save(model, run.model)
-    run.description.write_text(json.dumps({"changed": asdict(Exchanged("relu6", 1))}))
+    written = {"changed": asdict(Exchanged("relu6", 1)), "recipe": {"spec": asdict(spec)}}
+    run.description.write_text(json.dumps(written))
     fresh = fresh_network(spec, fit.Options(str(tmp_path)))
     assert fresh.count_params() == model.count_params()
     functions = {getattr(layer, "activation", None) for layer in fresh.layers}
@@ -229,6 +235,7 @@ def test_it_goes_on_and_resumes_on_another_backend(
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,
+        "CUDA_VISIBLE_DEVICES": "",  # to the last bit on CPUs alone
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join([str(script.parents[1]), os.environ.get("PYTHONPATH", "")]),
     }
