@@ -200,8 +200,8 @@ class Compression:
         ranges: how they decide activation ranges: a row of `ranges.RANGES`.
         float_layers: pattern of more layers or tensors that stay float in an int8 or int16x8
             file, beside those of `zoo.attention.FLOAT_IN_INT8`; see `sensitivity`.
-        bias: training images by which the biases of an int8 file are corrected (see `bias`); 0
-            for none.
+        bias: training images by which the biases of an int8 file are corrected, if that helps
+            (see `bias`); 0 for none.
         refit: training images that refit the last layer to int8 (see `refit`); 0 for none.
         limits: the gate's.
     """

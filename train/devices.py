@@ -84,7 +84,7 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
             more devices than another.
     """
     _require_jax("--machines")
-    print(f"skinedge: machine {machine} waits for the others, for minutes", file=sys.stderr)
+    print(f"skinedge: machine {machine} waits for the others, up to 10 minutes", file=sys.stderr)
     if machine:
         _wait_for(addresses.split(",")[0])
     # Else Keras has all machines add up a random one, on their CPUs and whatever their network.
