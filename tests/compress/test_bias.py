@@ -50,7 +50,7 @@ def test_shifted_channels_come_back() -> None:
 
 
 def test_a_correction_that_leads_away_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does so in networks with swish, where rare values decide a layer's mean."""
+    """It does so in EfficientNet-B0 with swish."""
     model = small()
     astray = _copy(model)
     layer = astray.get_layer("head_bn")
