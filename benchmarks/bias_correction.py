@@ -66,7 +66,7 @@ def compare(run: runs.Run, data: LabelledImages) -> list[Row]:
     }
     files = {"float32": float32_tflite(model)}
     for form, recipe in forms.items():
-        files[form] = quantized(model, recipe, lambda count: pixels[:count])
+        files[form], _ = quantized(model, recipe, lambda count: pixels[:count])
     part = split.validation
     images, labels, melanoma = load_pixels(part.images, size), part.labels(), melanoma_of(part)
     said = {form: run_heads(content, images) for form, content in files.items()}

@@ -109,7 +109,7 @@ def compare(run: runs.Run, data: LabelledImages, timed: int = 100) -> list[Row]:
     float32 = float32_tflite(model)
     files = {
         "float32": float32,
-        "SkinEdge int8": quantized(model, how, images),
+        "SkinEdge int8": quantized(model, how, images)[0],
         "TFLite converter": plain_int8_tflite(model, representative),
         "AI Edge Quantizer": aeq_int8_tflite(float32, representative),
     }

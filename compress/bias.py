@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,11 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from skinedge.errors import CompressionError
 from skinedge.train.batches import normalise
 
+from .fidelity import fidelity
 from .flatbuffer import packed
+from .heads import run_heads
 
-__all__ = ["bias_corrected", "with_biases_of"]
+__all__ = ["Correction", "bias_corrected", "corrected_if_nearer", "with_biases_of"]
 
 _BIASED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _RELUS = (schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6)
@@ -183,6 +186,52 @@ def bias_corrected(int8: bytes, calibrated: bytes, images: np.ndarray) -> bytes:
             values = running.upto(position)
         running.go_on(position, values)
     return packed(model)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What `corrected_if_nearer` did.
+
+    Attributes:
+        images: how many the means are of.
+        divergence: KL of the probabilities from float32 on the representative images, in nats,
+            with the biases as converted.
+        corrected_divergence: the same with corrected ones.
+        kept: whether the file has them: only where they bring it nearer.
+    """
+
+    images: int
+    divergence: float
+    corrected_divergence: float
+    kept: bool
+
+    def summary(self) -> str:
+        """One line."""
+        what = "corrected by" if self.kept else "left as converted: corrected by"
+        return (
+            f"{what} {self.images} images, KL from float32 "
+            f"{self.divergence:.4f} -> {self.corrected_divergence:.4f} nats"
+        )
+
+
+def corrected_if_nearer(
+    int8: bytes, calibrated: bytes, representative: np.ndarray, images: np.ndarray
+) -> tuple[bytes, Correction]:
+    """The file of `bias_corrected` if it answers nearer to float32, else `int8` itself.
+
+    Args:
+        int8, calibrated, images: as for `bias_corrected`.
+        representative: uint8 `[m, H, W, 3]`, of the training split: asked for the answers.
+    """
+    full = run_heads(calibrated, representative)
+
+    def divergence(file: bytes) -> float:
+        return fidelity(full, run_heads(file, representative)).divergence
+
+    corrected = bias_corrected(int8, calibrated, images)
+    before, after = divergence(int8), divergence(corrected)
+    kept = after < before
+    return (corrected if kept else int8), Correction(len(images), before, after, kept)
 
 
 def _write(buffer: Any, bias: np.ndarray) -> None:

@@ -17,7 +17,10 @@ from skinedge.train.zoo.spec import PIXEL_SCALE, PIXEL_ZERO
 
 from .recipe import OLDEST_TFLITE, Compression
 
-__all__ = ["card", "weights_digest"]
+__all__ = ["Steps", "card", "weights_digest"]
+
+# What each step of a compression did, by its name, as plain values; `summary` is a line.
+Steps = dict[str, dict[str, Any]]
 
 DESCRIPTION = "Skin-lesion classifier. A research tool, never a diagnosis."
 LICENCES = {"HAM10000": "CC BY-NC 4.0 (through its training data, HAM10000)"}
@@ -49,11 +52,12 @@ def weights_digest(model: Any) -> str:
     return digest.hexdigest()
 
 
-def _quantization(how: Compression) -> dict[str, Any] | None:
+def _quantization(how: Compression, steps: Steps) -> dict[str, Any] | None:
     if how.precision not in NUMBERS:
         return None
     weights, activations = NUMBERS[how.precision]
     calibrated = activations in ("int8", "int16")
+    biases = steps.get("biases", {"kept": False})
     return {
         "method": "quantization-aware training" if how.qat else "post-training",
         "weights": weights,
@@ -62,7 +66,7 @@ def _quantization(how: Compression) -> dict[str, Any] | None:
         if activations != "float32"
         else "",
         "representative_images": how.representative if calibrated else 0,
-        "bias_images": how.bias if how.precision == "int8" and how.qat is None else 0,
+        "bias_images": biases["images"] if biases["kept"] else 0,
         "refit_images": how.refit if how.precision == "int8" and how.qat is None else 0,
         "image_split": "train",
     }
@@ -74,16 +78,14 @@ def _before(description: dict[str, Any]) -> dict[str, Any]:
     return {f"before {name.removeprefix('before ')}": what for name, what in changed.items()}
 
 
-def card(
-    model: Any, description: dict[str, Any], how: Compression, steps: dict[str, Any]
-) -> dict[str, Any]:
+def card(model: Any, description: dict[str, Any], how: Compression, steps: Steps) -> dict[str, Any]:
     """`skinedge.json` without thresholds and metrics.
 
     Args:
         model: the float model of the run, Keras 3.
         description: what the run's `run.json` says.
         how: the compression recipe.
-        steps: what each step did to the network, by its name.
+        steps: what each step did.
     """
     spec = description["recipe"]["spec"]
     _, height, width, _ = model.inputs[0].shape
@@ -103,7 +105,7 @@ def card(
         "recipe_sha256": description["recipe_sha256"],
         "training": {key: description[key] for key in TRAINING},
         "compression": {**asdict(how), "did": {**_before(description), **steps}},
-        "quantization": _quantization(how),
+        "quantization": _quantization(how, steps),
         "oldest_tflite": OLDEST_TFLITE[how.precision],
         "weights_sha256": weights_digest(model),
         "versions": {

@@ -7,7 +7,7 @@ compression starts from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,21 @@ from skinedge.whole_file import write_whole
 
 from .activations import refuse_hard_swish
 from .bias import with_biases_of
-from .card import card
+from .card import Steps, card
 from .convert import float32_tflite
 from .edge_quantizer import int4_tflite
 from .fidelity import Fidelity, fidelity
 from .gate import Verdict, judge
 from .metadata import package
 from .qat import trained_int8
-from .quantize import dynamic_tflite, float16_tflite, int8_tflite, int16x8_tflite, written_by
+from .quantize import (
+    corrected_int8_tflite,
+    dynamic_tflite,
+    float16_tflite,
+    int8_tflite,
+    int16x8_tflite,
+    written_by,
+)
 from .recipe import Compression, parse
 from .refit import refit_logits
 from .steps import change
@@ -69,7 +76,7 @@ class Compressed:
         card: the compressed file's `skinedge.json`.
         verdict: the gate's, on the validation split.
         test: how closely the file follows the float one on the test split.
-        steps: what each step did to the network, by its name.
+        steps: what each step did, by its name.
     """
 
     float32: Path
@@ -77,7 +84,7 @@ class Compressed:
     card: dict[str, Any]
     verdict: Verdict
     test: Fidelity
-    steps: dict[str, Any]
+    steps: Steps
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,9 @@ def training_pixels(
     return lambda count: load_pixels([train.images[i] for i in order[:count]], size)
 
 
-def quantized(model: Any, how: Compression, images: Callable[[int], np.ndarray]) -> bytes:
+def quantized(
+    model: Any, how: Compression, images: Callable[[int], np.ndarray]
+) -> tuple[bytes, Steps]:
     """A network as a flatbuffer of the recipe's precision, quantized after training.
 
     Args:
@@ -149,26 +158,42 @@ def quantized(model: Any, how: Compression, images: Callable[[int], np.ndarray])
         how: precision, representative images, bias correction, refit.
         images: the first so many training images, uint8 `[n, H, W, 3]`.
 
+    Returns:
+        The flatbuffer; where biases were to be corrected, what came of it, as `biases`.
+
     Raises:
         CompressionError: the converter refused.
     """
     float_layers = FLOAT_IN_INT8 + (f"|(?:{how.float_layers})" if how.float_layers else "")
     if how.precision == "int8":
-        representative = images(how.representative)
-        # Others than those that calibrate, as far as there are any.
-        others = images(how.representative + how.bias)[-how.bias :] if how.bias else None
-        int8 = int8_tflite(model, representative, float_layers, how.ranges, others)
-        if how.refit:
-            refitted = refit_logits(model, int8, images(how.refit))
-            again = int8_tflite(refitted, representative, float_layers, how.ranges)
-            int8 = with_biases_of(again, int8) if how.bias else again
-        return int8
+        return _quantized_int8(model, how, images, float_layers)
     if how.precision == "int16x8":
-        return int16x8_tflite(model, images(how.representative), float_layers, how.ranges)
+        return int16x8_tflite(model, images(how.representative), float_layers, how.ranges), {}
     convert = {"float32": float32_tflite, "float16": float16_tflite, "dynamic": dynamic_tflite}
     if how.precision in convert:
-        return convert[how.precision](model)
-    return int4_tflite(float32_tflite(model))
+        return convert[how.precision](model), {}
+    return int4_tflite(float32_tflite(model)), {}
+
+
+def _quantized_int8(
+    model: Any, how: Compression, images: Callable[[int], np.ndarray], float_layers: str
+) -> tuple[bytes, Steps]:
+    representative = images(how.representative)
+    did: Steps = {}
+    if how.bias:
+        # Others than those that calibrate, as far as there are any.
+        others = images(how.representative + how.bias)[-how.bias :]
+        int8, correction = corrected_int8_tflite(
+            model, representative, float_layers, how.ranges, others
+        )
+        did["biases"] = {**asdict(correction), "summary": correction.summary()}
+    else:
+        int8 = int8_tflite(model, representative, float_layers, how.ranges)
+    if how.refit:
+        refitted = refit_logits(model, int8, images(how.refit))
+        again = int8_tflite(refitted, representative, float_layers, how.ranges)
+        int8 = with_biases_of(again, int8) if how.bias else again
+    return int8, did
 
 
 def compress(
@@ -230,10 +255,12 @@ def compress(
     if how.qat is not None:
         progress(f"qat: {how.qat.tune.epochs} epochs", 0)
         flatbuffer = trained_int8(changed.model, model, split.train, recipe, how, seed)
+        did = changed.did
     else:
         progress(f"{how.name}: quantize", 0)
-        flatbuffer = quantized(changed.model, how, lambda count: images[:count])
-    about = {**card(model, description, how, changed.did), "float32_metrics": full.card["metrics"]}
+        flatbuffer, quantization = quantized(changed.model, how, lambda count: images[:count])
+        did = {**changed.did, **quantization}
+    about = {**card(model, description, how, did), "float32_metrics": full.card["metrics"]}
     shown = f"{name}-{how.name}"
     ours = _ask(flatbuffer, about, split, shown, progress)
     verdict = judge(
@@ -250,4 +277,4 @@ def compress(
     else:
         path = rejected  # what an earlier attempt was handed over stays
     write_whole(path, package(flatbuffer, whole))
-    return Compressed(float_path, path, whole, verdict, fidelity(full.test, ours.test), changed.did)
+    return Compressed(float_path, path, whole, verdict, fidelity(full.test, ours.test), did)

@@ -29,11 +29,9 @@ from tensorflow.lite.python.util import modify_model_io_type
 from skinedge.errors import CompressionError, UsageError
 from skinedge.train.batches import normalise
 
-from .bias import bias_corrected
+from .bias import Correction, corrected_if_nearer
 from .convert import HEADS, converted, converter, float32_tflite
 from .edge_quantizer import int16_from
-from .fidelity import fidelity
-from .heads import run_heads
 from .pooling import pooling_as_convolution
 from .ranges import RANGES, tightened
 
@@ -42,6 +40,7 @@ __all__ = [
     "NO_INT8_KERNEL",
     "RANGES",
     "calibrate",
+    "corrected_int8_tflite",
     "denied",
     "dynamic_tflite",
     "float16_tflite",
@@ -182,11 +181,7 @@ def int8_from(calibrated: bytes, floats: Sequence[str]) -> bytes:
 
 
 def int8_tflite(
-    model: Any,
-    representative: np.ndarray,
-    float_layers: str,
-    ranges: str = "min-max",
-    correct: np.ndarray | None = None,
+    model: Any, representative: np.ndarray, float_layers: str, ranges: str = "min-max"
 ) -> bytes:
     """Quantize after training: int8 activations, per-channel int8 weights, uint8 in and out.
 
@@ -199,8 +194,23 @@ def int8_tflite(
         float_layers: pattern of the names of Keras layers that stay float32 (see
             `zoo.attention.FLOAT_IN_INT8`); empty for none.
         ranges: see `calibrate`.
-        correct: uint8 `[m, H, W, 3]`, from the training split, to correct biases by (see `bias`),
-            if that brings the answers for `representative` nearer; None leaves them.
+
+    Raises:
+        CompressionError: the converter refused.
+        UsageError: see `calibrate`.
+    """
+    calibrated = calibrate(model, representative, ranges)
+    return int8_from(calibrated, denied(calibrated, float_layers))
+
+
+def corrected_int8_tflite(
+    model: Any, representative: np.ndarray, float_layers: str, ranges: str, others: np.ndarray
+) -> tuple[bytes, Correction]:
+    """`int8_tflite` with its biases corrected where that helps (see `bias`), and what it did.
+
+    Args:
+        model, representative, float_layers, ranges: as for `int8_tflite`.
+        others: uint8 `[m, H, W, 3]`, from the training split, to correct biases by.
 
     Raises:
         CompressionError: the converter refused.
@@ -208,14 +218,7 @@ def int8_tflite(
     """
     calibrated = calibrate(model, representative, ranges)
     int8 = int8_from(calibrated, denied(calibrated, float_layers))
-    if correct is None:
-        return int8
-    full = run_heads(calibrated, representative)
-
-    def divergence(file: bytes) -> float:
-        return fidelity(full, run_heads(file, representative)).divergence
-
-    return min(int8, bias_corrected(int8, calibrated, correct), key=divergence)
+    return corrected_if_nearer(int8, calibrated, representative, others)
 
 
 def int16x8_tflite(

@@ -19,7 +19,7 @@ from skinedge.train.runs import save
 from skinedge.whole_file import write_whole
 
 from .activations import exchange_swish
-from .card import weights_digest
+from .card import Steps, weights_digest
 from .cluster import cluster
 from .prune import prune
 from .recipe import Compression
@@ -38,11 +38,11 @@ class Changed:
 
     Attributes:
         model: Keras 3; the run's own where no step changes it.
-        did: a step's name -> what its report says, as plain values; `summary` is a line.
+        did: what each step did.
     """
 
     model: Any
-    did: dict[str, dict[str, Any]]
+    did: Steps
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def change(
     images = ["/".join(image.sharpest.parts[-2:]) for image in train.images]
     seen = hashlib.sha256("\n".join(images).encode()).hexdigest()
     identity: list[Any] = [VERSION, weights_digest(model), recipe.digest(), seed, seen]
-    student, did = model, {}
+    student, did = model, Steps()
     for name, (settings, step) in zip(how.steps(), wanted, strict=False):  # qat comes later
         identity.append(asdict(settings))
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]

@@ -11,12 +11,11 @@ from ai_edge_litert import schema_py_generated as schema
 from draw_lesion import draw
 from small import SIZE, small
 
-from skinedge.compress import quantize
-from skinedge.compress.bias import bias_corrected, with_biases_of
+from skinedge.compress.bias import bias_corrected, corrected_if_nearer, with_biases_of
 from skinedge.compress.convert import float32_tflite
 from skinedge.compress.fidelity import fidelity
 from skinedge.compress.heads import run_heads
-from skinedge.compress.quantize import calibrate, int8_tflite
+from skinedge.compress.quantize import calibrate, corrected_int8_tflite, int8_tflite
 from skinedge.image import to_input
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 
@@ -49,17 +48,35 @@ def test_shifted_channels_come_back() -> None:
     assert after < best + 0.4 * (before - best)
 
 
-def test_a_correction_that_leads_away_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It does so in EfficientNet-B0 with swish."""
+def moved_biases(model: Any) -> bytes:
+    """Of the int8 file, whose answers are nearer for it."""
+    content, did = corrected_int8_tflite(model, SEEN, FLOAT_IN_INT8, "min-max", OTHERS)
+    assert did.kept
+    return content
+
+
+def test_a_correction_that_leads_away_is_left_out() -> None:
+    """It does so in EfficientNet-B0 with swish; here, because it saw nothing but black."""
     model = small()
-    astray = _copy(model)
-    layer = astray.get_layer("head_bn")
-    gamma, beta, *statistics = layer.get_weights()
-    layer.set_weights([gamma, beta + 0.5, *statistics])
-    wrong = int8_tflite(astray, SEEN, FLOAT_IN_INT8)
+    calibrated = calibrate(model, SEEN)
     plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
-    monkeypatch.setattr(quantize, "bias_corrected", lambda *_: wrong)
-    assert int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS) == plain
+    dark = np.zeros_like(OTHERS)
+    content, did = corrected_if_nearer(plain, calibrated, SEEN, dark)
+    assert content == plain
+    assert not did.kept
+    assert did.corrected_divergence > did.divergence > 0
+    assert did.summary().startswith(f"left as converted: corrected by {len(dark)} images, KL")
+
+
+def test_a_correction_that_helps_is_kept() -> None:
+    model = small()
+    calibrated = calibrate(model, SEEN)
+    plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
+    content, did = corrected_if_nearer(plain, calibrated, SEEN, OTHERS)
+    assert content == bias_corrected(plain, calibrated, OTHERS)
+    assert did.kept
+    assert did.corrected_divergence < did.divergence
+    assert did.summary().startswith(f"corrected by {len(OTHERS)} images, KL")
 
 
 @pytest.mark.parametrize("block", ["soft", "soft-published", "cbam", "sge", "s2", "se"])
@@ -68,7 +85,7 @@ def test_every_block_keeps_its_map_and_its_file(block: str) -> None:
     model = small(block)
     full = run_heads(float32_tflite(model), NEW)
     plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
-    moved = int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS)
+    moved = moved_biases(model)
     assert moved != plain
     assert len(moved) == pytest.approx(len(plain), rel=0.01)
     before, after = (fidelity(full, run_heads(content, NEW)) for content in (plain, moved))
@@ -102,7 +119,7 @@ def test_a_channel_that_would_only_round_the_other_way_keeps_its_bias() -> None:
     beta[dead] = 20.7 * step
     layer.set_weights([gamma, beta, *statistics])
     plain = int8_tflite(model, SEEN, FLOAT_IN_INT8)
-    moved = int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS)
+    moved = moved_biases(model)
     before, after = _of_head(plain)[0], _of_head(moved)[0]
     assert _of_head(plain)[1] == step
     assert after[dead] == before[dead]
@@ -114,7 +131,7 @@ def test_biases_pass_to_a_file_with_another_last_layer() -> None:
     other = _copy(model)
     kernel, bias = other.get_layer("logits").get_weights()
     other.get_layer("logits").set_weights([-kernel, bias + 1])
-    moved = int8_tflite(model, SEEN, FLOAT_IN_INT8, correct=OTHERS)
+    moved = moved_biases(model)
     fresh = int8_tflite(other, SEEN, FLOAT_IN_INT8)
     joined = with_biases_of(fresh, moved)
     said = [run_heads(content, NEW) for content in (moved, fresh, joined)]

@@ -21,6 +21,7 @@ from tiny import TINY
 from skinedge import Classifier
 from skinedge.benchmarks.bench import Plan
 from skinedge.benchmarks.suite import benchmark
+from skinedge.compress.card import card as card_of
 from skinedge.compress.metadata_schema_py_generated import ModelMetadataT
 from skinedge.compress.pipeline import Compressed, compress, training_pixels
 from skinedge.compress.quantize import int8_tflite
@@ -127,8 +128,17 @@ def test_the_file_explains_itself(exported: Compressed, run: runs.Run) -> None:
     assert card["attention"] == {"block": "soft", "height": 2, "width": 2}
     assert card["quantization"]["image_split"] == "train"
     assert card["compression"]["name"] == "int8"
-    assert card["compression"]["did"] == {}
+    (biases,) = card["compression"]["did"].values()
+    assert biases["images"] == INT8.bias
+    assert card["quantization"]["bias_images"] == (INT8.bias if biases["kept"] else 0)
     assert card["oldest_tflite"] == "2.16"
+
+
+def test_biases_that_stayed_are_not_called_corrected(run: runs.Run) -> None:
+    model, about = runs.load(run), run.describe()
+    for kept, images in ((False, 0), (True, 64)):
+        did = {"biases": {"images": 64, "kept": kept, "summary": ""}}
+        assert card_of(model, about, INT8, did)["quantization"]["bias_images"] == images
 
 
 def test_standard_clients_find_names_and_labels(exported: Compressed) -> None:
