@@ -68,13 +68,18 @@ def _fold(text: str) -> tuple[int, int]:
     return int(fold), int(folds)
 
 
+def _is_address(text: str) -> bool:
+    parts = re.fullmatch(r"\S+:(\d{1,5})", text)
+    return parts is not None and 0 < int(parts[1]) < 2**16
+
+
 def _check_machines(machines: str, machine: int | None) -> None:
     if not machines:
         if machine is not None:
             raise UsageError("--machine says which of --machines this one is: give both")
         return
     addresses = machines.split(",")
-    if len(addresses) < 2 or not all(re.fullmatch(r"\S+:\d+", each) for each in addresses):
+    if len(addresses) < 2 or not all(map(_is_address, addresses)):
         raise UsageError(
             f"--machines {machines!r}: give two or more as HOST:PORT, for example a:1234,b:1234"
         )

@@ -65,8 +65,9 @@ def test_cut_operators_answer_as_in_the_whole_model() -> None:
         experimental_preserve_all_tensors=True,
     )
     whole.allocate_tensors()
-    pixels = np.random.default_rng(0).integers(0, 256, (1, 192, 192, 3), np.uint8)
-    whole.set_tensor(whole.get_input_details()[0]["index"], pixels)
+    (entry,) = whole.get_input_details()
+    pixels = np.random.default_rng(0).integers(0, 256, entry["shape"], np.uint8)
+    whole.set_tensor(entry["index"], pixels)
     whole.invoke()
     model = graph.read(SHIPPED)
     tried = set()

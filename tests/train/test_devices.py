@@ -187,6 +187,9 @@ def test_a_first_machine_that_comes_late_is_met(monkeypatch: pytest.MonkeyPatch)
     [
         ("--machines a:1234 --machine 0", "two or more as HOST:PORT"),
         ("--machines a,b --machine 0", "two or more as HOST:PORT"),
+        ("--machines a:1234,b:0 --machine 0", "two or more as HOST:PORT"),
+        ("--machines a:1234,b:65536 --machine 0", "two or more as HOST:PORT"),
+        ("--machines a:65535,b:1 --machine 2", "which of --machines this one is: 0 to 1"),
         ("--machines a:1234,b:1234", "which of --machines this one is: 0 to 1"),
         ("--machines a:1234,b:1234 --machine 2", "which of --machines this one is: 0 to 1"),
         ("--machine 0", "give both"),
