@@ -6,18 +6,26 @@ Each function is a step of `suite.benchmark`: it adds subjects to the bench.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from skinedge.errors import CompressionError, RunError, SkinEdgeError, UsageError
+from skinedge.errors import (
+    CompressionError,
+    ModelFileError,
+    RunError,
+    SkinEdgeError,
+    UsageError,
+)
 from skinedge.model_file import ModelFile, read_model
 from skinedge.runtime import Network
 
 from . import graph
 from .bench import Bench, Model
 from .machine import version_of
-from .process import cold_starts
+from .process import cold_starts, keras_peak
 from .results import Accuracy, Size, Subject
 from .savings import ISIC_2020_WINNER
 
@@ -207,15 +215,23 @@ def keras_models(bench: Bench) -> None:
     keras_model = _station(bench, "skinedge.benchmarks.keras_model", "no full-precision baseline")
     if keras_model is None:
         return
-    for source in filter(None, wanted):
-        bench.progress(f"Keras: build and compile {source}", 0)
-        role = "baseline" if source == plan.baseline else "published"
-        name = f"{Path(source).name} (Keras)"
-        if name in bench.subjects:
-            name = f"{source} (Keras)"
-        _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
-    if plan.peers:
-        _own_in_keras(bench, keras_model)
+    with ExitStack() as stack:
+        peaks = {}
+        for source in filter(None, wanted):
+            bench.progress(f"Keras: build and compile {source}", 0)
+            role = "baseline" if source == plan.baseline else "published"
+            name = f"{Path(source).name} (Keras)"
+            if name in bench.subjects:
+                name = f"{source} (Keras)"
+            _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
+            # Beside the building of the next ones: it takes as long as they do, and is not timed.
+            # Not beside a GPU's: what a process holds there is not its own memory.
+            if role == "baseline" and bench.subjects[name].device == "cpu":
+                peaks[name] = stack.enter_context(keras_peak(source, plan.seed))
+        if plan.peers:
+            _own_in_keras(bench, keras_model)
+        for name, peak in peaks.items():
+            _weigh(bench, name, peak)
     gpus = {model.accelerator for model in bench.keras.values()} - {""}
     bench.gpu = ", ".join(sorted(gpus))
     if not gpus:
@@ -241,6 +257,15 @@ def keras_models(bench: Bench) -> None:
                 ),
             )
         )
+
+
+def _weigh(bench: Bench, name: str, peak: Callable[[], int]) -> None:
+    try:
+        size = replace(bench.subjects[name].size, peak_memory=peak())
+    except ModelFileError as error:
+        bench.notes.append(f"no peak memory of {error}")
+    else:
+        bench.change(name, size=size)
 
 
 def _own_in_keras(bench: Bench, keras_model: Any) -> None:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,20 @@ from skinedge.errors import ModelFileError
 from .results import Spread
 from .timing import spread
 
-__all__ = ["cold_starts"]
+__all__ = ["cold_starts", "keras_peak"]
 
 # The peak of the process's own memory since it was started: `ru_maxrss` would count that of the
 # process that started it too.
-_ONCE = """
+_PEAK = """
+try:
+    status = open("/proc/self/status").read()
+    print(status.partition("VmHWM:")[2].split()[0])
+except (OSError, IndexError):
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak // 1024 if sys.platform == "darwin" else peak)
+"""
+_ONCE = f"""
 import sys
 import numpy as np
 from skinedge.classifier import Classifier
@@ -33,14 +43,14 @@ try:
 except ModelFileError:  # without a card
     network = Network(open(path, "rb").read(), path, threads)
     network.run(np.zeros((network.height, network.width, 3), np.uint8))
-try:
-    status = open("/proc/self/status").read()
-    print(status.partition("VmHWM:")[2].split()[0])
-except (OSError, IndexError):
-    import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak // 1024 if sys.platform == "darwin" else peak)
-"""
+{_PEAK}"""
+_KERAS_ONCE = f"""
+import sys
+import numpy as np
+from skinedge.benchmarks.keras_model import open_model
+model = open_model(sys.argv[1], int(sys.argv[2]))
+model.run(np.zeros((model.height, model.width, 3), np.uint8))
+{_PEAK}"""
 
 
 def _once(name: str, path: Path, threads: int) -> tuple[float, int]:
@@ -49,10 +59,15 @@ def _once(name: str, path: Path, threads: int) -> tuple[float, int]:
     start = time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     milliseconds = 1e3 * (time.perf_counter() - start)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    return milliseconds, _peak(name, done.returncode, done.stdout, done.stderr)
+
+
+def _peak(name: str, status: int, output: str, errors: str) -> int:
+    """Bytes, as a process that has ended said."""
+    if status:
+        reason = (errors.strip().splitlines() or ["it said nothing"])[-1]
         raise ModelFileError(f"{name}: a process of its own cannot run it: {reason}")
-    return milliseconds, 1024 * int(done.stdout.split()[-1])
+    return 1024 * int(output.split()[-1])
 
 
 def cold_starts(
@@ -81,3 +96,29 @@ def cold_starts(
         times, peaks = np.array(costs).T
         found[name] = spread(list(times)), int(np.median(peaks))
     return found
+
+
+@contextmanager
+def keras_peak(source: str, seed: int) -> Iterator[Callable[[], int]]:
+    """Start a process that opens a Keras model and answers one black image, beside other work.
+
+    Args:
+        source, seed: as for `keras_model.open_model`.
+
+    Yields:
+        A function that waits for its end and returns its peak memory, bytes; it raises
+        ModelFileError where the process failed.
+    """
+    command = [sys.executable, "-c", _KERAS_ONCE, source, str(seed)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+
+        def peak() -> int:
+            output, errors = process.communicate()
+            return _peak(source, process.returncode, output, errors)
+
+        try:
+            yield peak
+        finally:
+            process.kill()

@@ -11,7 +11,8 @@ import keras
 import pytest
 
 from skinedge.benchmarks.float_form import float32_form
-from skinedge.errors import CompressionError
+from skinedge.benchmarks.process import keras_peak
+from skinedge.errors import CompressionError, ModelFileError
 from skinedge.model_file import ModelFile, read_model
 
 # In a process of its own: a backend is chosen once.
@@ -26,7 +27,8 @@ for step in (contestants.models, contestants.own_float, contestants.keras_models
     step(bench)
 measuring.inference(bench)
 for subject in bench.subjects.values():
-    print(subject.name, subject.precision, subject.runtime, subject.latency[0].inference.runs)
+    inference, peak = subject.latency[0].inference, subject.size.peak_memory
+    print(subject.name, subject.precision, subject.runtime, inference.runs, peak)
 """
 
 
@@ -42,6 +44,13 @@ def test_a_baseline_on_jax_is_timed_beside_the_float32_form() -> None:
     assert float32.startswith("edge-float32 float32 ")
     assert baseline.startswith("edge-128 (Keras) float32 Keras ")
     assert ", jax " in baseline
+    # Of a process that imports JAX and Keras, and holds 14 MB of weights.
+    assert 100e6 < int(baseline.split()[-1]) < 10e9
+
+
+def test_a_keras_process_that_fails_says_why() -> None:
+    with keras_peak("b9", 1) as peak, pytest.raises(ModelFileError, match=r"^b9: .*KeyError: 'b9'"):
+        peak()
 
 
 def test_a_process_that_cannot_convert_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
