@@ -146,7 +146,7 @@ def size(report: Report) -> Table | None:
                 DASH if found.partitions is None else str(found.partitions),
                 outside or (DASH if found.partitions is None else "0"),
                 megabytes(found.activations),
-                f"{found.peak_memory / 1e6:.0f} MB" if known(found.peak_memory) else DASH,
+                f"{found.peak_memory / 1e6:,.0f} MB" if known(found.peak_memory) else DASH,
                 spread(found.cold_start),
             )
         )
