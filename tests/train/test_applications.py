@@ -109,6 +109,8 @@ def case_of(name: str, folder: Path, patch: pytest.MonkeyPatch) -> Case:
     row, size = BACKBONES[name], SIZES[name]
     module, in_graph = MODULES[name]
     preprocess = getattr(keras.applications, module).preprocess_input
+    # Some draws magnify rounding ten times as much as the next.
+    keras.utils.set_random_seed(1)
     reference = keras_network(name, size, None)
     randomise(reference, preprocess(images(size, 16).astype(np.float32)))
     path = folder / f"{name}.weights.h5"
