@@ -25,11 +25,12 @@ ISIC 2017, 2019 and 2020 images were not at hand: their loaders and label maps w
 the real tables of 2019 and 2020 and with drawn images. \
 `python -m skinedge.benchmarks.every_recipe --data ham10000/` takes each recipe end to end on \
 HAM10000's images relabelled: two epochs on 200 images, save, load, float TFLite compared with \
-Keras. At 96 pixels that was run, and passed, for all of them. From random weights two epochs \
-leave the answers nearly alike for all images, so those networks are compared with TFLite a \
-second time, with the batch statistics of the compared images and last layers of unit spread; \
-the last figure it prints is how far the answers then differ from image to image. The tests \
-build every recipe and take two of them the whole way on drawn images.
+Keras. At 96 pixels (`--input-size 96`) that was run, and passed, for all of them; not at their \
+own sizes. From random weights two epochs leave the answers nearly alike for all images, so \
+those networks are compared with TFLite a second time, with the batch statistics of the compared \
+images and last layers of unit spread; the last figure it prints is how far the answers then \
+differ from image to image. The tests build every recipe and take two of them the whole way on \
+drawn images.
 """
 
 
