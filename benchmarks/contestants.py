@@ -224,8 +224,8 @@ def keras_models(bench: Bench) -> None:
             if name in bench.subjects:
                 name = f"{source} (Keras)"
             _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
-            # Beside the building of the next ones: it takes as long as they do, and is not timed.
-            # Not beside a GPU's: what a process holds there is not its own memory.
+            # Beside the next ones, whose first calls it slows a little: alone it would take ten
+            # seconds more. Not beside a GPU, where its memory is not the processor's.
             if role == "baseline" and bench.subjects[name].device == "cpu":
                 peaks[name] = stack.enter_context(keras_peak(source, plan.seed))
         if plan.peers:
