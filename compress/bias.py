@@ -222,6 +222,9 @@ def corrected_if_nearer(
     Args:
         int8, calibrated, images: as for `bias_corrected`.
         representative: uint8 `[m, H, W, 3]`, of the training split: asked for the answers.
+
+    Raises:
+        CompressionError: the two files are not of one network.
     """
     full = run_heads(calibrated, representative)
 

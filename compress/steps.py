@@ -102,7 +102,8 @@ def change(
     images = ["/".join(image.sharpest.parts[-2:]) for image in train.images]
     seen = hashlib.sha256("\n".join(images).encode()).hexdigest()
     identity: list[Any] = [VERSION, weights_digest(model), recipe.digest(), seed, seen]
-    student, did = model, Steps()
+    did: Steps = {}
+    student = model
     for name, (settings, step) in zip(how.steps(), wanted, strict=False):  # qat comes later
         identity.append(asdict(settings))
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
