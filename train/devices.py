@@ -17,6 +17,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ __all__ = [
     "whole",
 ]
 
-PATIENCE = 300.0  # seconds; JAX then waits as long for the rest
+PATIENCE = 300.0  # seconds that others wait for machine 0, and JAX then for the rest
 
 
 def share_batches(batch_size: int) -> int:
@@ -89,7 +90,8 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
         _wait_for(addresses.split(",")[0])
     # Else Keras has all machines add up a random one, on their CPUs and whatever their network.
     keras.utils.set_random_seed(0)
-    keras.distribution.initialize(addresses, len(addresses.split(",")), machine)
+    with _not_in_vain():
+        keras.distribution.initialize(addresses, len(addresses.split(",")), machine)
     try:
         _check_devices()
         with nullcontext(out) if machine == 0 else TemporaryDirectory() as folder:
@@ -118,6 +120,24 @@ def _wait_for(address: str) -> None:
                     "started, and that its port is open"
                 ) from None
         time.sleep(0.5)
+
+
+@contextmanager
+def _not_in_vain() -> Iterator[None]:
+    """Leave shortly before JAX, which would end the process by a stack trace, does."""
+    late = threading.Timer(PATIENCE - 5, _nobody_came)
+    late.daemon = True
+    late.start()
+    try:
+        yield
+    finally:
+        late.cancel()
+
+
+def _nobody_came() -> None:
+    message = "the machines are not complete: check that each has been started with its own number"
+    print(f"skinedge: {message}", file=sys.stderr)
+    _leave_at_once(UsageError.exit_code)
 
 
 def _check_devices() -> None:

@@ -147,6 +147,28 @@ def test_a_first_machine_that_never_comes_is_named(
         pass
 
 
+@needs_jax
+def test_waiting_in_vain_ends_in_one_line(tmp_path: Path) -> None:
+    """JAX would end the process itself, by a stack trace that no exception handler sees."""
+    program = f"""
+from pathlib import Path
+from skinedge.train import devices
+devices.PATIENCE = 7.0
+with devices.joined("127.0.0.1:{_free_port()},b:1234", 0, Path("."), resume=False):
+    print("joined")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines()[-1].startswith("skinedge: the machines are not complete: ")
+
+
 @pytest.mark.parametrize("host", ["no.such.machine.invalid", "a..b", "a" * 64])
 def test_a_host_that_is_none_is_named(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "PATIENCE", 0)
