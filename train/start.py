@@ -52,10 +52,9 @@ def fresh_network(spec: ModelSpec, options: Options) -> Any:
     if not _is_of(run, spec):
         raise RunError(_other_network(run))
     # What the input size decides is what differs between the spec's networks of the two sizes.
-    here, there = (
-        {layer.name: layer.get_config() for layer in build(one, keras).layers}
-        for one in (replace(spec, input_size=int(changed.inputs[0].shape[1])), spec)
-    )
+    size = int(changed.inputs[0].shape[1])
+    there = _configurations(spec)
+    here = there if size == spec.input_size else _configurations(replace(spec, input_size=size))
 
     def renewed(layer: Any) -> Any:
         config = layer.get_config()
@@ -70,6 +69,11 @@ def fresh_network(spec: ModelSpec, options: Options) -> Any:
 
     pixels = keras.Input(there["pixels"]["batch_shape"][1:], name="pixels")
     return keras.models.clone_model(changed, input_tensors=pixels, clone_function=renewed)
+
+
+def _configurations(spec: ModelSpec) -> dict[str, dict[str, Any]]:
+    """Of each layer of the spec's network, by its name."""
+    return {layer.name: layer.get_config() for layer in build(spec, keras).layers}
 
 
 def load_start(
