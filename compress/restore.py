@@ -86,7 +86,8 @@ def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarr
     orders = {getattr(schema.BuiltinOperator, kind): axes for kind, axes in _TO_KERAS.items()}
     operators = [one for one in graph.operators if codes[one.opcodeIndex] in orders]
     outputs = [graph.tensors[operator.outputs[0]].name.decode() for operator in operators]
-    weights = {}
+    kernels: dict[str, np.ndarray] = {}
+    biases: dict[str, list[np.ndarray]] = {}
     for operator, name in zip(operators, _named(outputs, layers), strict=True):
         if not name:
             continue
@@ -99,8 +100,10 @@ def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarr
                 f"cannot restore it: {layer.name} is of another shape than its card says"
             )
         zero = np.zeros(layer.output.shape[-1])
-        weights[layer.name] = (kernel.reshape(wanted), bias[0] if bias else zero)
-    return weights
+        kernels[name] = kernel.reshape(wanted)
+        biases.setdefault(name, []).append(bias[0] if bias else zero)
+    # A layer that is called twice has a bias in the file for each call, corrected by itself.
+    return {name: (kernel, np.mean(biases[name], axis=0)) for name, kernel in kernels.items()}
 
 
 def _normalisers(model: Any) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from tiny import TINY
 
 from skinedge.benchmarks.backbones_int8 import set_batch_statistics
 from skinedge.compress.activations import Exchanged, replace_activations
 from skinedge.compress.channels import keep_channels, removable_groups
 from skinedge.compress.convert import float32_tflite
+from skinedge.compress.flatbuffer import packed
 from skinedge.compress.quantize import float16_tflite, int8_tflite
 from skinedge.compress.restore import _set_statistics, restored
 from skinedge.compress.slim import Size, SlimReport
@@ -23,7 +25,7 @@ from skinedge.model_file import ModelFile
 from skinedge.train.batches import normalise
 from skinedge.train.zoo.attention import FLOAT_IN_INT8
 from skinedge.train.zoo.build import build
-from skinedge.train.zoo.spec import ModelSpec
+from skinedge.train.zoo.spec import ModelSpec, Placed
 from skinedge.train.zoo.weights import load_imagenet
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8)
@@ -95,6 +97,33 @@ def test_removed_channels_come_back(network: keras.Model) -> None:
     assert np.allclose(one[0], other[0], atol=1e-4)
     with pytest.raises(CompressionError, match="of another shape than its card says"):
         restored(_file(float32_tflite(slim)))
+
+
+def test_a_layer_called_twice_gets_the_mean_of_its_biases() -> None:
+    """CBAM's shared MLP: bias correction moves the bias of each call by itself."""
+    keras.utils.set_random_seed(1)
+    recipe = replace(TINY, spec=replace(TINY.spec, attention=(Placed("cbam", ("final",)),)))
+    network = build(recipe.spec, keras)
+    set_batch_statistics(network, PIXELS)
+    excite = network.get_layer("attention_channel_excite")
+    weights = np.random.default_rng(0).normal(0, 1, (41, 320))
+    excite.set_weights([weights[:40], weights[40]])
+    content = int8_tflite(network, PIXELS, FLOAT_IN_INT8)
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    tensors = model.subgraphs[0].tensors
+    biases = [
+        tensors[operator.inputs[2]]
+        for operator in model.subgraphs[0].operators
+        if b"_excite" in tensors[operator.outputs[0]].name
+    ]
+    assert len({bias.buffer for bias in biases}) == 2
+    for bias, share in zip(biases, (1.5, 0.7), strict=True):
+        values = np.frombuffer(bytes(model.buffers[bias.buffer].data), np.int32)
+        moved = np.round(share * values).astype(np.int32)
+        model.buffers[bias.buffer].data = np.frombuffer(moved.tobytes(), np.uint8)
+    again = restored(_file(packed(model), {"recipe": asdict(recipe)}))
+    found = again.get_layer("attention_channel_excite").get_weights()[1]
+    assert np.allclose(found, 1.1 * weights[40], atol=0.01)
 
 
 def test_exchanged_swish_comes_back() -> None:
