@@ -216,7 +216,7 @@ def keras_models(bench: Bench) -> None:
     if keras_model is None:
         return
     with ExitStack() as stack:
-        peaks = {}
+        peaks, alone = {}, {}
         for source in filter(None, wanted):
             bench.progress(f"Keras: build and compile {source}", 0)
             role = "baseline" if source == plan.baseline else "published"
@@ -224,13 +224,22 @@ def keras_models(bench: Bench) -> None:
             if name in bench.subjects:
                 name = f"{source} (Keras)"
             _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
-            # Beside the next ones, whose first calls it slows a little: alone it would take ten
-            # seconds more. Not beside a GPU, where its memory is not the processor's.
-            if role == "baseline" and bench.subjects[name].device == "cpu":
+            # The baseline beside the next ones, whose first calls it slows a little: alone it
+            # would take ten seconds more. Without data there is no time to weigh more than it.
+            # Not beside a GPU, where a network's memory is not the processor's.
+            if bench.subjects[name].device != "cpu":
+                continue
+            if role == "baseline":
                 peaks[name] = stack.enter_context(keras_peak(source, plan.seed))
+            elif plan.data:
+                alone[name] = source
         if plan.peers:
             _own_in_keras(bench, keras_model)
         for name, peak in peaks.items():
+            _weigh(bench, name, peak)
+    for name, source in alone.items():
+        bench.progress(f"Keras: weigh {source}", 0)
+        with keras_peak(source, plan.seed) as peak:
             _weigh(bench, name, peak)
     gpus = {model.accelerator for model in bench.keras.values()} - {""}
     bench.gpu = ", ".join(sorted(gpus))

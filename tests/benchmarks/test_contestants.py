@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,6 +42,38 @@ def test_a_tpu_is_called_one() -> None:
     model: Any = Accelerated()
     contestants._add_keras(bench, "edge (Keras)", "published", model)
     assert bench.subjects["edge (Keras)"].device == "tpu"
+
+
+@pytest.mark.parametrize(
+    ("data", "weighed"),
+    [((), ["melanoma-b3"]), ((Path("ham10000"),), ["melanoma-b3", *contestants.PUBLISHED[1:]])],
+)
+def test_with_data_all_networks_are_weighed(
+    data: tuple[Path, ...], weighed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without, the benchmark would take longer than two minutes."""
+
+    class Built(Accelerated):
+        device, accelerator = "cpu", ""
+
+        def __init__(self, source: str) -> None:
+            self.source = source
+
+        def throughput(self, batches: object, seconds: float) -> dict[int, float]:
+            return {}
+
+    @contextmanager
+    def peak(source: str, seed: int) -> Iterator[Callable[[], int]]:
+        yield lambda: 1000 + len(source)
+
+    keras = SimpleNamespace(open_model=lambda source, seed: Built(source), BYTES_PER_WEIGHT=4)
+    monkeypatch.setattr(contestants, "_station", lambda *_: keras)
+    monkeypatch.setattr(contestants, "keras_peak", peak)
+    bench = _bench({})
+    bench.plan = replace(bench.plan, data=data, baseline="melanoma-b3", peers=False)
+    contestants.keras_models(bench)
+    found = {s.source: s.size.peak_memory for s in bench.subjects.values() if s.size.peak_memory}
+    assert found == {source: 1000 + len(source) for source in weighed}
 
 
 @pytest.mark.parametrize(
