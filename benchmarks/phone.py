@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shlex
 import signal
 import subprocess
@@ -123,11 +124,15 @@ def _exit_when_told() -> Iterator[None]:
 
 @contextmanager
 def _folder(say: Say) -> Iterator[str]:
-    """A folder on the phone for as long as it is needed."""
-    folder = _adb("shell", f"mktemp -d {PHONE}XXXXXX").strip()
-    if not re.fullmatch(re.escape(PHONE) + r"\w+", folder):
-        raise BenchmarkError(f"the phone made no folder in {PHONE.rpartition('/')[0]}: {folder}")
+    """A folder on the phone for as long as it is needed.
+
+    Named here: one named there would stay if something interrupts before its name is known.
+    """
+    folder = f"{PHONE}{secrets.token_hex(8)}"
     try:
+        # Older phones do not hand the exit code on.
+        if said := _adb("shell", f"mkdir -m 700 {folder} 2>&1").strip():
+            raise BenchmarkError(f"the phone made no folder: {said}")
         yield folder
     finally:
         try:

@@ -7,6 +7,7 @@ print, with lines of `benchmark_model` as published by its users.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import stat
@@ -77,7 +78,10 @@ class Phone:
 
 
 FAKE = """#!{python}
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 here = Path({here!r})
 with open(here / "calls", "a") as calls:
@@ -88,8 +92,11 @@ if fails and fails in said:
     sys.exit("adb: error: " + fails + " failed")
 if said == "devices":
     print("List of devices attached\\r\\n" + (here / "devices").read_text())
-elif "mktemp" in said:
-    print("/data/local/tmp/skinedge-Ab12Cd\\r")
+elif "mkdir" in said and (here / "told").exists():
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+elif "mkdir" in said and (here / "full").exists():
+    print("mkdir: No space left on device\\r")
 elif "getprop" in said:
     print("Pixel 7\\r\\narm64-v8a\\r\\n14\\r\\n8\\r\\nMemTotal:        7629216 kB\\r")
 elif "--graph" in said:
@@ -139,8 +146,9 @@ def test_a_phone_s_report(adb: Phone, binary: Path, tmp_path: Path) -> None:
     assert report.complete
     assert len(said) == 2
 
-    folder = "/data/local/tmp/skinedge-Ab12Cd"
     calls = adb.called()
+    folder = calls[1][1].split()[3]
+    assert re.fullmatch(r"/data/local/tmp/skinedge-\w{16}", folder)
     assert ["push", str(binary), f"{folder}/benchmark_model"] in calls
     assert ["push", str(EMBEDDED), f"{folder}/0.tflite"] in calls
     assert ["shell", f"chmod 700 {folder}/benchmark_model"] in calls
@@ -213,11 +221,30 @@ def test_a_signal_leaves_nothing(adb: Phone, binary: Path, number: signal.Signal
     assert adb.called()[-1][1].startswith("rm -rf /data/local/tmp/skinedge-")
 
 
+def test_a_signal_while_the_folder_is_made(adb: Phone, binary: Path, tmp_path: Path) -> None:
+    (tmp_path / "told").touch()
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit):
+            phone.over_adb(binary, [], [1], 50, lambda line: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    made, removed = (command.split() for _, command in adb.called()[-2:])
+    assert made[:3] == ["mkdir", "-m", "700"]
+    assert removed == ["rm", "-rf", made[3]]
+
+
+def test_a_full_phone(adb: Phone, binary: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").touch()
+    with pytest.raises(BenchmarkError, match="the phone made no folder: mkdir: No space left"):
+        phone.over_adb(binary, [], [1], 50, lambda line: None)
+
+
 def test_what_stays_is_said(adb: Phone, binary: Path) -> None:
     adb.fails.write_text("rm -rf")
     said: list[str] = []
     phone.over_adb(binary, [], [1], 50, said.append)
-    assert "skinedge-Ab12Cd is still on the phone" in said[-1]
+    assert re.search(r"skinedge-\w+ is still on the phone", said[-1])
 
 
 @pytest.mark.parametrize(
