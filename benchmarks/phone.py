@@ -131,14 +131,15 @@ def _folder(say: Say) -> Iterator[str]:
     folder = f"{PHONE}{secrets.token_hex(8)}"
     try:
         # Older phones do not hand the exit code on.
-        if said := _adb("shell", f"mkdir -m 700 {folder} 2>&1").strip():
-            raise BenchmarkError(f"the phone made no folder: {said}")
+        said = _adb("shell", f"mkdir -m 700 {folder} 2>&1 && echo made").split()
+        if said[-1:] != ["made"]:
+            raise BenchmarkError(f"the phone made no folder: {' '.join(said)}")
         yield folder
     finally:
         try:
             _adb("shell", f"rm -rf {folder}")
         except BenchmarkError as error:  # must not hide what went wrong before
-            say(f"{folder} is still on the phone: {error}")
+            say(f"{folder} may still be on the phone: {error}")
 
 
 def _subject(path: Path, paths: Sequence[Path]) -> Subject:

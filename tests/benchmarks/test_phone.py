@@ -97,6 +97,8 @@ elif "mkdir" in said and (here / "told").exists():
     time.sleep(60)
 elif "mkdir" in said and (here / "full").exists():
     print("mkdir: No space left on device\\r")
+elif "mkdir" in said:
+    print("WARNING: linker: of some phones\\r\\nmade\\r")
 elif "getprop" in said:
     print("Pixel 7\\r\\narm64-v8a\\r\\n14\\r\\n8\\r\\nMemTotal:        7629216 kB\\r")
 elif "--graph" in said:
@@ -188,7 +190,7 @@ def test_no_times(adb: Phone, binary: Path, output: str) -> None:
     assert adb.called()[-1][1].startswith("rm -rf /data/local/tmp/skinedge-")
 
 
-@pytest.mark.parametrize("fails", ["getprop", "push", "chmod", "--graph"])
+@pytest.mark.parametrize("fails", ["mkdir", "getprop", "push", "chmod", "--graph"])
 def test_a_failing_step_leaves_nothing(adb: Phone, binary: Path, fails: str) -> None:
     adb.fails.write_text(fails)
     with pytest.raises(BenchmarkError, match=f"{fails} failed"):
@@ -244,7 +246,7 @@ def test_what_stays_is_said(adb: Phone, binary: Path) -> None:
     adb.fails.write_text("rm -rf")
     said: list[str] = []
     phone.over_adb(binary, [], [1], 50, said.append)
-    assert re.search(r"skinedge-\w+ is still on the phone", said[-1])
+    assert re.search(r"skinedge-\w+ may still be on the phone", said[-1])
 
 
 @pytest.mark.parametrize(
