@@ -40,7 +40,8 @@ __all__ = [
     "whole",
 ]
 
-PATIENCE = 300.0  # seconds that others wait for machine 0, and JAX then for the rest
+PATIENCE = 300.0  # seconds that the others wait for machine 0
+JAX_PATIENCE = 300.0  # seconds that JAX then waits for the rest, unless told otherwise
 
 
 def share_batches(batch_size: int) -> int:
@@ -85,7 +86,11 @@ def joined(addresses: str, machine: int, out: Path, resume: bool) -> Iterator[Pa
             more devices than another.
     """
     _require_jax("--machines")
-    print(f"skinedge: machine {machine} waits for the others, up to 10 minutes", file=sys.stderr)
+    seconds = JAX_PATIENCE + (PATIENCE if machine else 0)
+    print(
+        f"skinedge: machine {machine} waits for the others, up to {seconds / 60:.0f} minutes",
+        file=sys.stderr,
+    )
     if machine:
         _wait_for(addresses.split(",")[0])
     # Else Keras has all machines add up a random one, on their CPUs and whatever their network.
@@ -125,7 +130,7 @@ def _wait_for(address: str) -> None:
 @contextmanager
 def _not_in_vain() -> Iterator[None]:
     """Leave shortly before JAX, which would end the process by a stack trace, does."""
-    late = threading.Timer(PATIENCE - 5, _nobody_came)
+    late = threading.Timer(JAX_PATIENCE - 5, _nobody_came)
     late.daemon = True
     late.start()
     try:

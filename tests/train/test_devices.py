@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import os
 import shutil
 import socket
@@ -153,7 +154,7 @@ def test_waiting_in_vain_ends_in_one_line(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from skinedge.train import devices
-devices.PATIENCE = 7.0
+devices.JAX_PATIENCE = 7.0
 with devices.joined("127.0.0.1:{_free_port()},b:1234", 0, Path("."), resume=False):
     print("joined")
 """
@@ -167,6 +168,14 @@ with devices.joined("127.0.0.1:{_free_port()},b:1234", 0, Path("."), resume=Fals
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.splitlines()[-1].startswith("skinedge: the machines are not complete: ")
+
+
+@needs_jax
+def test_jax_waits_as_long_as_we_take_it_to() -> None:
+    import jax
+
+    default = inspect.signature(jax.distributed.initialize).parameters["initialization_timeout"]
+    assert default.default == devices.JAX_PATIENCE
 
 
 @pytest.mark.parametrize("host", ["no.such.machine.invalid", "a..b", "a" * 64])
