@@ -225,8 +225,8 @@ def keras_models(bench: Bench) -> None:
                 name = f"{source} (Keras)"
             _add_keras(bench, name, role, keras_model.open_model(source, plan.seed))
             # The baseline beside the next ones, whose first calls it slows a little: alone it
-            # would take ten seconds more. Without data there is no time to weigh more than it.
-            # Not beside a GPU, where a network's memory is not the processor's.
+            # would take ten seconds more, as each of the others does, for which there is time
+            # only with data. Not on a GPU, where a network's memory is not the processor's.
             if bench.subjects[name].device != "cpu":
                 continue
             if role == "baseline":
