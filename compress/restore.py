@@ -80,7 +80,11 @@ def _named(names: Sequence[str], layers: Iterable[str]) -> list[str]:
 
 
 def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Kernel, in Keras' order of axes, and bias of each layer that the file names."""
+    """Kernel, in Keras' order of axes, and bias of each layer that the file names.
+
+    A layer that is called twice has a bias in the file for each call, corrected by itself: their
+    mean is returned.
+    """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph, codes = model.subgraphs[0], [code.builtinCode for code in model.operatorCodes]
     orders = {getattr(schema.BuiltinOperator, kind): axes for kind, axes in _TO_KERAS.items()}
@@ -102,7 +106,6 @@ def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarr
         zero = np.zeros(layer.output.shape[-1])
         kernels[name] = kernel.reshape(wanted)
         biases.setdefault(name, []).append(bias[0] if bias else zero)
-    # A layer that is called twice has a bias in the file for each call, corrected by itself.
     return {name: (kernel, np.mean(biases[name], axis=0)) for name, kernel in kernels.items()}
 
 
