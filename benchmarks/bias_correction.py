@@ -18,27 +18,25 @@ import numpy as np
 from skinedge.benchmarks.command import as_command
 from skinedge.benchmarks.int8_forms import command
 from skinedge.compress.pipeline import quantized
-from skinedge.compress.recipe import parse
+from skinedge.compress.recipe import Compression
 
-__all__ = ["HOW", "forms"]
-
-HOW = parse("int8")
+__all__ = ["forms"]
 
 
-def forms(model: Any, images: Callable[[int], np.ndarray]) -> dict[str, bytes]:
+def forms(model: Any, how: Compression, images: Callable[[int], np.ndarray]) -> dict[str, bytes]:
     """The four files.
 
     Raises:
         CompressionError: the converter refused.
     """
     recipes = {
-        "int8 as converted": replace(HOW, bias=0, refit=0),
-        "biases corrected": replace(HOW, refit=0),
-        "last layer refitted": replace(HOW, bias=0),
-        "both": HOW,
+        "int8 as converted": replace(how, bias=0, refit=0),
+        "biases corrected": replace(how, refit=0),
+        "last layer refitted": replace(how, bias=0),
+        "both": how,
     }
     return {form: quantized(model, recipe, images)[0] for form, recipe in recipes.items()}
 
 
 if __name__ == "__main__":
-    as_command(lambda: command(__doc__, HOW, forms))
+    as_command(lambda: command(__doc__, forms))

@@ -2,6 +2,9 @@
 
     python -m skinedge.benchmarks.equalisation runs/edge --data ham10000/
 
+Rows: the equalised network in float32; int8 as converted; int8 with biases corrected
+(`compress.bias`). The last layer is refitted in none.
+
 An int8 tensor has one scale for all its channels: those with small values have few steps. Where
 nothing but sums and rectifiers stands between the layers that write a channel and those that read
 it, it can be scaled up by the one and down by the other (Nagel et al. 2019, arXiv 1906.04721,
@@ -9,8 +12,8 @@ section 4.1). With a scale for each output channel of a kernel, what writers los
 cancels out; activations gain; a reader's kernel has the inverse scales along its input channels,
 which costs it steps unless it is depthwise. `scales ** 0.5` shares gain and cost.
 
-A ReLU6 cuts scaled channels at 6, so they are scaled up to there and no further: what is cut is
-what exceeds the largest value of the representative images, which int8's ranges cut anyway.
+A ReLU6 cuts scaled channels at 6, so none is scaled up further than its largest value on training
+images allows, those that biases are corrected by included; in other images it is cut there.
 """
 
 from __future__ import annotations
@@ -26,13 +29,13 @@ import numpy as np
 from skinedge.benchmarks.command import as_command
 from skinedge.benchmarks.int8_forms import command
 from skinedge.compress.channels import nodes
+from skinedge.compress.convert import float32_tflite
 from skinedge.compress.pipeline import quantized
-from skinedge.compress.recipe import parse
+from skinedge.compress.recipe import Compression
 from skinedge.train.batches import normalise
 
-__all__ = ["HOW", "equalised", "forms"]
+__all__ = ["equalised", "forms"]
 
-HOW = parse("int8")
 LARGEST = 16.0  # a channel that hardly ever answers is scaled up no further
 BATCH = 16
 
@@ -175,12 +178,12 @@ def _read(layer: Any, scales: np.ndarray) -> None:
 
 
 def equalised(model: Any, pixels: np.ndarray, power: float = 1.0) -> Any:
-    """A copy that computes the same with channels scaled up to their tensors' ranges.
+    """A copy that computes the same on these pixels, channels scaled up to their tensors' ranges.
 
     Args:
         model: functional, from `zoo.build`; stays as it is.
-        pixels: uint8 `[n, H, W, 3]`, of the training split: whose ranges count. What exceeds them
-            at a ReLU6 is cut.
+        pixels: uint8 `[n, H, W, 3]`, of the training split: whose ranges count. In other images
+            a ReLU6 cuts what exceeds them.
         power: 1 uses the whole range; 0.5 the root of that factor.
     """
     copy = keras.models.clone_model(model)
@@ -197,28 +200,25 @@ def equalised(model: Any, pixels: np.ndarray, power: float = 1.0) -> Any:
     return copy
 
 
-def forms(model: Any, images: Callable[[int], np.ndarray]) -> dict[str, bytes]:
-    """Files of the network as it is and equalised, as converted and with all corrections.
+def forms(model: Any, how: Compression, images: Callable[[int], np.ndarray]) -> dict[str, bytes]:
+    """Files of the network as it is and equalised, as converted and with biases corrected.
 
     Raises:
         CompressionError: the converter refused.
     """
-    representative = images(HOW.representative)
+    seen = images(how.representative + how.bias)
     networks = {
         "as trained": model,
-        "scales ** 0.5": equalised(model, representative, 0.5),
-        "scales": equalised(model, representative),
+        "scales ** 0.5": equalised(model, seen, 0.5),
+        "scales": equalised(model, seen),
     }
-    converted = {
-        f"{name}, as converted": quantized(network, replace(HOW, bias=0, refit=0), images)[0]
-        for name, network in networks.items()
-    }
-    corrected = {
-        f"{name}, corrected": quantized(network, HOW, images)[0]
-        for name, network in networks.items()
-    }
-    return converted | corrected
+    files = {"scales, float32": float32_tflite(networks["scales"])}
+    for what, bias in (("as converted", 0), ("biases corrected", how.bias)):
+        recipe = replace(how, bias=bias, refit=0)
+        for name, network in networks.items():
+            files[f"{name}, {what}"] = quantized(network, recipe, images)[0]
+    return files
 
 
 if __name__ == "__main__":
-    as_command(lambda: command(__doc__, HOW, forms))
+    as_command(lambda: command(__doc__, forms))

@@ -15,7 +15,7 @@ from skinedge.compress.convert import float32_tflite
 from skinedge.compress.fidelity import Fidelity, fidelity
 from skinedge.compress.heads import run_heads
 from skinedge.compress.pipeline import training_pixels
-from skinedge.compress.recipe import Compression
+from skinedge.compress.recipe import Compression, parse
 from skinedge.train import runs
 from skinedge.train.batches import load_pixels
 from skinedge.train.datasets.images import LabelledImages
@@ -24,8 +24,8 @@ from skinedge.train.metrics import auroc, balanced_accuracy, macro_auroc
 
 __all__ = ["Forms", "Row", "command", "compare", "markdown"]
 
-# From a network and its first training images to files by the name of their form.
-Forms = Callable[[Any, Callable[[int], np.ndarray]], Mapping[str, bytes]]
+# From a network, a recipe and the first so many training images to files by the name of their form.
+Forms = Callable[[Any, Compression, Callable[[int], np.ndarray]], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,23 @@ class Row:
     fidelity: Fidelity
 
 
-def compare(run: runs.Run, data: LabelledImages, how: Compression, forms: Forms) -> list[Row]:
+def compare(run: runs.Run, data: LabelledImages, forms: Forms) -> list[Row]:
     """Make the files and ask them; the first row is float32.
 
     Args:
         run: a finished run.
         data: the dataset it was trained on.
-        how: the recipe whose training images the forms may use.
-        forms: makes the files.
+        forms: makes the files, by the recipe `int8` or with parts of it left out.
 
     Raises:
         RunError: the run is not finished, or of another split.
         CompressionError: the converter refused.
     """
     split = runs.split_of(run, data)
-    model = runs.load(run)
+    model, how = runs.load(run), parse("int8")
     size = int(model.inputs[0].shape[1])
     pixels = training_pixels(split.train, run.describe()["seed"], size)(how.images)
-    files = {"float32": float32_tflite(model), **forms(model, lambda count: pixels[:count])}
+    files = {"float32": float32_tflite(model), **forms(model, how, lambda count: pixels[:count])}
     part = split.validation
     images, labels, melanoma = load_pixels(part.images, size), part.labels(), melanoma_of(part)
     said = {form: run_heads(content, images) for form, content in files.items()}
@@ -94,12 +93,12 @@ def markdown(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def command(about: str | None, how: Compression, forms: Forms) -> None:
+def command(about: str | None, forms: Forms) -> None:
     """Read the arguments, compare, print.
 
     Args:
         about: the docstring of the module that is run.
-        how, forms: as for `compare`.
+        forms: as for `compare`.
     """
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("run", type=Path, help="the run folder")
@@ -107,5 +106,5 @@ def command(about: str | None, how: Compression, forms: Forms) -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     run = runs.Run(arguments.run)
-    rows = compare(run, runs.data_of(run, arguments.data), how, forms)
+    rows = compare(run, runs.data_of(run, arguments.data), forms)
     print(to_json([asdict(row) for row in rows]) if arguments.json else markdown(rows))

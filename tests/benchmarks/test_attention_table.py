@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from tiny import TINY
+from untrained_run import finished
 
 from skinedge.benchmarks.attention_table import markdown, rows
 from skinedge.errors import RunError, UsageError
-from skinedge.train.batches import lesion_prior
-from skinedge.train.calibrate import Calibration
 from skinedge.train.datasets import LabelledImages, open_dataset
-from skinedge.train.partition import Partition
-from skinedge.train.runs import Run
-from skinedge.train.zoo.build import build
 from skinedge.train.zoo.cost import multiply_accumulates, parameters
-from skinedge.train.zoo.placement import placed
-from skinedge.train.zoo.weights import load_imagenet
 
 BLOCKS = (("none", 1), ("none", 2), ("soft", 1))
 
@@ -30,29 +21,6 @@ BLOCKS = (("none", 1), ("none", 2), ("soft", 1))
 @pytest.fixture(scope="module")
 def data(ham10000: Path) -> LabelledImages:
     return open_dataset(ham10000)
-
-
-def finished(folder: Path, data: LabelledImages, block: str, seed: int, **changes: int) -> Path:
-    """A run folder as training leaves it, its weights ImageNet's and random ones."""
-    keras.utils.set_random_seed(seed)
-    attention = placed(block, TINY.spec.backbone)
-    recipe = replace(TINY, spec=replace(TINY.spec, attention=attention), **changes)
-    split = Partition()(data)
-    model = build(recipe.spec, keras)
-    load_imagenet(model, recipe.spec.backbone)
-    folder.mkdir()
-    run = Run(folder)
-    model.save(run.model)
-    prior = tuple(lesion_prior(split.train).tolist())
-    described = {
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "partition": asdict(Partition()),
-        "split_sha256": split.digest(),
-        "calibration": asdict(Calibration(0.5, 2.0, prior)),
-    }
-    run.description.write_text(json.dumps(described))
-    return folder
 
 
 @pytest.fixture(scope="module")

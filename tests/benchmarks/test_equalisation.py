@@ -8,6 +8,7 @@ import pytest
 from draw_lesion import draw
 
 from skinedge.benchmarks.attention_int8 import untrained
+from skinedge.benchmarks.backbones_int8 import set_batch_statistics
 from skinedge.benchmarks.equalisation import equalised
 from skinedge.image import to_input
 from skinedge.train.batches import normalise
@@ -28,30 +29,27 @@ def largest(model: keras.Model, layer: str, pixels: np.ndarray) -> np.ndarray:
     return np.abs(np.asarray(values)).max(axis=(0, 1, 2))
 
 
-# A ReLU6 inside, sums; ReLU after sums, max pooling; ReLU in the convolution itself.
-NETWORKS = {
-    "efficientnet-lite0": "block3_depth_relu",
-    "resnet50": "conv2_block1_1_relu",
-    "vgg16": "block1_conv2",
-}
-
-
-@pytest.mark.parametrize("backbone", NETWORKS)
-def test_computes_the_same(backbone: str, pixels: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("backbone", "layer", "top"),
+    [
+        ("efficientnet-lite0", "block3_depth_relu", 6.0),
+        ("resnet50", "conv2_block1_1_relu", None),  # sums before ReLU, max pooling
+        ("vgg16", "block1_conv2", None),  # ReLU in the convolution itself
+    ],
+)
+def test_computes_the_same(
+    backbone: str, layer: str, top: float | None, pixels: np.ndarray
+) -> None:
     keras.utils.set_random_seed(1)
     model = build(ModelSpec(backbone, (), SIZE), keras)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(normalise(pixels), training=True)  # as after training: statistics fit
+    set_batch_statistics(model, pixels)
     other = equalised(model, pixels)
     wanted, found = (np.asarray(network(normalise(pixels))) for network in (model, other))
     assert np.abs(wanted - found).max() < 1e-4 * np.abs(wanted).max()
-    before, after = (largest(network, NETWORKS[backbone], pixels) for network in (model, other))
-    alive = before > 0
-    ratios = [values[alive].min() / values.max() for values in (before, after)]
-    assert ratios[1] > 1.5 * ratios[0]
-    assert after.max() == pytest.approx(max(before.max(), 6 * (backbone[0] == "e")), rel=1e-3)
+    before, after = (largest(network, layer, pixels) for network in (model, other))
+    least = [values[before > 0].min() / values.max() for values in (before, after)]
+    assert least[1] > 1.5 * least[0]
+    assert after.max() == pytest.approx(top or before.max(), rel=1e-3)
 
 
 def test_half_the_way(pixels: np.ndarray) -> None:
@@ -65,10 +63,15 @@ def test_half_the_way(pixels: np.ndarray) -> None:
     assert not np.allclose(sizes[2], sizes[0], rtol=0.1)
 
 
-def test_what_stands_before_attention_stays(pixels: np.ndarray) -> None:
-    """Blocks multiply and normalise: channels they read keep their scale."""
+def test_what_an_attention_block_reads_stays(pixels: np.ndarray) -> None:
+    """It multiplies and normalises over channels; what stands before is scaled all the same."""
     model = untrained("soft", SIZE, pixels, seed=1)
     other = equalised(model, pixels)
-    wanted, found = (network(normalise(pixels)) for network in (model, other))
-    for one, two in zip(wanted, found, strict=True):
+    read, inner = (
+        [largest(network, layer, pixels) for network in (model, other)]
+        for layer in ("block15_project_bn", "block15_depth_relu")
+    )
+    assert np.allclose(read[0], read[1], rtol=1e-3)
+    assert not np.allclose(inner[0], inner[1], rtol=0.1)
+    for one, two in zip(model(normalise(pixels)), other(normalise(pixels)), strict=True):
         assert np.allclose(one, two, atol=1e-4 * float(np.abs(one).max()))
