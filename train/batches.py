@@ -116,10 +116,11 @@ class TrainingBatches(keras.utils.PyDataset):
         outputs: names of the outputs that each want the shares; none, the only one does.
         failure: why an image could not be read: Keras may pass on no more than that one could not.
 
-    Batch content depends on seed, epoch and step alone: set `epoch` before each one.
+    Batch content depends on seed, stage, size, epoch and step alone: set `epoch` before each one.
 
     Args:
         workers: threads that read and vary images; None is one for each usable core, at most 16.
+        stage: number of the stage: two of one size draw others.
     """
 
     def __init__(
@@ -129,12 +130,13 @@ class TrainingBatches(keras.utils.PyDataset):
         size: int,
         seed: int,
         workers: int | None = None,
+        stage: int = 0,
     ) -> None:
         threads = workers or min(16, usable_cores())
         super().__init__(workers=threads, use_multiprocessing=False, max_queue_size=threads + 2)
         # One thread per worker: OpenCV's own pool would fight TensorFlow's for the cores.
         cv2.setNumThreads(1)
-        self.recipe, self.size, self.seed = recipe, size, seed
+        self.recipe, self.size, self.seed, self.stage = recipe, size, seed, stage
         self.classes = len(data.classes)
         self.epoch = 0
         self._lesions, self._labels = _lesions(data)
@@ -149,7 +151,7 @@ class TrainingBatches(keras.utils.PyDataset):
         return max(1, self._images // self.recipe.batch_size)
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, Any]:
-        rng = np.random.default_rng((self.seed, self.size, self.epoch, step))
+        rng = np.random.default_rng((self.seed, self.stage, self.size, self.epoch, step))
         count = self.recipe.batch_size
         chosen = rng.choice(len(self._lesions), count, p=self._probabilities)
         views = np.empty((count, self.size, self.size, 3), np.uint8)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from scipy.special import softmax
 
+from .backup import save_weights
 from .batches import TrainingBatches, lesion_prior, load_pixels, normalise
 from .calibrate import EqualPrior
 from .datasets.images import LabelledImages
@@ -23,7 +24,7 @@ VALIDATION_COLUMNS = ("val_loss", "val_balanced_accuracy", "val_macro_auroc", MO
 
 
 class BeginEpoch(keras.callbacks.Callback):
-    """Makes what an epoch draws depend on seed and epoch alone, not on the epochs before it.
+    """Makes what an epoch draws depend on seed, stage and epoch alone, not on what was before.
 
     Keras saves no state of dropout's random generator, so a resumed run would drop others.
     """
@@ -36,7 +37,7 @@ class BeginEpoch(keras.callbacks.Callback):
         self._batches.epoch = epoch
         for index, layer in enumerate(self.model.layers):
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                seeds = np.random.SeedSequence((self._seed, epoch, index))
+                seeds = np.random.SeedSequence((self._seed, self._batches.stage, epoch, index))
                 layer.seed_generator.state.assign(seeds.generate_state(2, np.uint32))
 
 
@@ -121,7 +122,7 @@ class KeepBest(keras.callbacks.Callback):
         score = (logs or {}).get(MONITOR, float("-inf"))
         if score > self._best:
             self._best = score
-            self._network.save_weights(self._path, overwrite=True)
+            save_weights(self._network, self._path)
 
 
 class StageLog(keras.callbacks.CSVLogger):

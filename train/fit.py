@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skinedge.errors import RunError, UsageError
+from skinedge.whole_file import write_whole
 
 from .batches import lesion_prior
 from .calibrate import fit_calibration, fold
@@ -75,7 +76,7 @@ def train(
         raise RunError(f"{run.folder}: not empty; use --resume to go on, or another --out")
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     if not resume:
-        run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        _write_description(run, description)
         write_split(run.split, split)
     model: Any = None
     for index in range(len(recipe.stages)):
@@ -103,7 +104,10 @@ def _finish(trained: Any, trainer: Trainer, description: dict[str, Any]) -> None
     logits = reading(outputs_on(whole(model), split.validation, size)[0])
     calibration = fit_calibration(logits, split.validation.labels(), lesion_prior(split.train))
     fold(model.get_layer("logits"), reading, calibration)
-    text = json.dumps({**description, "calibration": asdict(calibration)}, indent=2) + "\n"
-    run.description.write_text(text, encoding="utf-8")
+    _write_description(run, {**description, "calibration": asdict(calibration)})
     # Last and whole: a run is finished when its model is there.
     save(model, run.model)
+
+
+def _write_description(run: Run, description: dict[str, Any]) -> None:
+    write_whole(run.description, (json.dumps(description, indent=2) + "\n").encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import keras
 from .recipes.recipe import Recipe, Stage
 
 __all__ = [
-    "backed_up_epochs",
     "early_stopping",
     "is_over",
     "learning_rate",
@@ -57,15 +55,6 @@ def logged_scores(log: Path, stage: int, monitor: str) -> list[float]:
         rows = [row for row in csv.DictReader(file) if int(row["stage"]) == stage]
     by_epoch = {int(row["epoch"]): float(row[monitor]) for row in rows}
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
-
-
-def backed_up_epochs(folder: Path) -> int:
-    """How many epochs Keras' BackupAndRestore has in `folder`; 0 where it has none.
-
-    An epoch that was logged but not backed up before a kill is trained again.
-    """
-    metadata = folder / "training_metadata.json"
-    return int(json.loads(metadata.read_text())["epoch"]) if metadata.is_file() else 0
 
 
 def is_over(stage: Stage, recipe: Recipe, scores: list[float]) -> bool:

@@ -13,6 +13,7 @@ import keras
 
 from skinedge.errors import ImageError, RunError
 
+from .backup import Backup, backed_up_epochs, save_weights
 from .batches import TrainingBatches
 from .calibrate import EqualPrior
 from .callbacks import MONITOR, Averaged, BeginEpoch, KeepBest, StageLog, Validate
@@ -23,14 +24,7 @@ from .distill import Distilled, MapTransfer, with_teachers
 from .losses import build_loss, equal_prior
 from .recipes.recipe import Recipe, Stage
 from .runs import Run, load_equal_prior
-from .schedule import (
-    backed_up_epochs,
-    early_stopping,
-    is_over,
-    logged_scores,
-    optimizer,
-    plateau,
-)
+from .schedule import early_stopping, is_over, logged_scores, optimizer, plateau
 from .start import fresh_network, load_start
 
 __all__ = ["Trainer"]
@@ -88,14 +82,12 @@ class Trainer:
         if stage.trains == "head":
             _freeze_backbone(model)
         batches = TrainingBatches(
-            self.split.train, self.recipe, stage.input_size, self.seed, self.options.workers
+            self.split.train, self.recipe, stage.input_size, self.seed, self.options.workers, index
         )
         with _naming_images(batches):
             candidate = self._fit(index, stage, model, batches)
         model.load_weights(candidate)
-        temporary = best.with_name(f"{best.stem}-partial.weights.h5")
-        model.save_weights(temporary)
-        temporary.replace(best)
+        save_weights(model, best)
         return model
 
     def check(self) -> None:
@@ -183,7 +175,7 @@ class Trainer:
             # Back to the weights that train before they are backed up: a resumed run starts with
             # them, and the average beside them.
             callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=averaged.put_back))
-        callbacks.append(keras.callbacks.BackupAndRestore(str(backup)))
+        callbacks.append(Backup(str(backup)))
         trained.fit(
             own_share(batches),
             epochs=stage.epochs,

@@ -88,9 +88,12 @@ def test_a_batch_depends_on_seed_epoch_and_step_alone(data: LabelledImages) -> N
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("change", ["seed", "epoch", "step"])
-def test_another_seed_epoch_or_step_gives_another_batch(change: str, data: LabelledImages) -> None:
+@pytest.mark.parametrize("change", ["seed", "stage", "epoch", "step"])
+def test_another_seed_stage_epoch_or_step_gives_another_batch(
+    change: str, data: LabelledImages
+) -> None:
     other = batches(data, seed=2 if change == "seed" else 1)
+    other.stage = int(change == "stage")
     other.epoch = int(change == "epoch")
     ours, theirs = batches(data)[0], other[int(change == "step")]
     assert not np.array_equal(ours[0], theirs[0])

@@ -94,6 +94,20 @@ def _kill_before_backup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.callbacks.BackupAndRestore, "on_epoch_end", on_epoch_end)
 
 
+def _kill_while_backing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the second stage, with half of the new backup written."""
+
+    def save_weights(self: Any, path: Path, overwrite: bool = True) -> None:
+        save(self, path, overwrite)
+        if path.parent.name == "stage1":
+            content = path.read_bytes()
+            path.write_bytes(content[: len(content) // 2])
+            raise Killed
+
+    save = keras.Model.save_weights
+    monkeypatch.setattr(keras.Model, "save_weights", save_weights)
+
+
 def _kill_after_the_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the second stage's last epoch, and before its best epoch is put in place."""
 
@@ -115,6 +129,7 @@ def test_a_run_killed_again_and_again_ends_as_an_unbroken_one(
 
     kills: list[Callable[[pytest.MonkeyPatch], None]] = [
         kill_after_an_epoch,  # the first stage's only one
+        _kill_while_backing_up,
         kill_after_an_epoch,  # in the middle of the second stage
         _kill_before_backup,
         _kill_after_the_stage,
@@ -166,12 +181,13 @@ def test_every_dropout_and_every_epoch_draws_its_own(split: Split) -> None:
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dropout(0.5)]
     )
-    callback = BeginEpoch(TrainingBatches(split.train, THIN, 32, seed=1), seed=1)
-    callback.set_model(model)
     states = []
-    for epoch in range(3):
-        callback.on_epoch_begin(epoch)
-        states += [tuple(np.asarray(layer.seed_generator.state)) for layer in model.layers]
+    for stage in range(2):
+        callback = BeginEpoch(TrainingBatches(split.train, THIN, 32, seed=1, stage=stage), seed=1)
+        callback.set_model(model)
+        for epoch in range(3):
+            callback.on_epoch_begin(epoch)
+            states += [tuple(np.asarray(layer.seed_generator.state)) for layer in model.layers]
     assert len(set(states)) == len(states)
     # Keras steps through an epoch by adding to the second number: no epoch runs into another.
     assert len({first for first, _ in states}) == len(states)

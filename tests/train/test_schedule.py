@@ -13,7 +13,6 @@ from tiny import TINY
 
 from skinedge.train.recipes import Stage
 from skinedge.train.schedule import (
-    backed_up_epochs,
     early_stopping,
     is_over,
     learning_rate,
@@ -92,12 +91,6 @@ def test_a_stage_is_over_after_its_epochs_or_its_patience() -> None:
     assert not is_over(stage, recipe, [0.5, 0.4])
     assert is_over(stage, recipe, [0.5, 0.4, 0.4])
     assert is_over(stage, recipe, [0.1, 0.2, 0.3, 0.4])
-
-
-def test_backed_up_epochs(tmp_path: Path) -> None:
-    assert backed_up_epochs(tmp_path / "none") == 0
-    (tmp_path / "training_metadata.json").write_text('{"epoch": 3, "batch": 0}')
-    assert backed_up_epochs(tmp_path) == 3
 
 
 def test_logged_scores_are_those_of_the_stage(tmp_path: Path) -> None:
