@@ -1,12 +1,14 @@
-"""What long work says on stderr while it goes on."""
+"""What long work says on stderr while it goes on, and what it warns of."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["lines"]
+__all__ = ["lines", "said_in_a_line"]
 
 
 def lines(to: TextIO | None = None) -> Callable[[str, int], Callable[[int], None]]:
@@ -35,3 +37,15 @@ def lines(to: TextIO | None = None) -> Callable[[str, int], Callable[[int], None
         return advance
 
     return begin
+
+
+@contextmanager
+def said_in_a_line() -> Iterator[None]:
+    """What is warned of, as people read it, and once."""
+    with warnings.catch_warnings(record=True) as notices:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for message in dict.fromkeys(str(notice.message) for notice in notices):
+                print(f"skinedge: warning: {message}", file=sys.stderr)

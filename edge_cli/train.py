@@ -6,9 +6,7 @@ import math
 import os
 import re
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -19,9 +17,13 @@ import typer
 from skinedge.errors import UsageError
 
 from .options import Data
+from .progress import said_in_a_line
 from .stations import station
 
 __all__ = ["train"]
+
+
+MOST = 2**31 - 1  # of a seed: NumPy takes 32 bits, and stages count on from it
 
 
 class Precision(str, Enum):
@@ -89,27 +91,16 @@ def _check_machines(machines: str, machine: int | None) -> None:
         )
 
 
-@contextmanager
-def _said_in_a_line() -> Iterator[None]:
-    """What is warned of, as people read it."""
-    with warnings.catch_warnings(record=True) as notices:
-        warnings.simplefilter("always")
-        try:
-            yield
-        finally:
-            for notice in notices:
-                print(f"skinedge: warning: {notice.message}", file=sys.stderr)
-
-
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name; skinedge recipes lists them.")],
     data: Data,
     out: Annotated[
         Path | None, typer.Option(help="The run folder to write; runs/RECIPE if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of weights and batches.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Of weights and batches.")] = 1,
     split_seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the split; the same as --seed if not given.")
+        int | None,
+        typer.Option(min=0, max=MOST, help="Of the split; the same as --seed if not given."),
     ] = None,
     fold: Annotated[
         str, typer.Option(help="K/N: test on the Kth of N folds instead of a hold-out part.")
@@ -230,7 +221,7 @@ def train(
         clinic,
         ",".join(layout or ()),
     )
-    with _said_in_a_line():
+    with said_in_a_line():
         images = partition.open(*data)
         of_task = replace(partition, clinic="").images(images)
         if left_out := len(images.images) - len(of_task.images):
@@ -264,7 +255,15 @@ def train(
         answers = runs.ask_keras(model, split.test, chosen.test_views)
         if machine:
             return  # number 0 has the same answers, and writes them down
-        figures = evaluation.report(answers, thresholds)
+        about = {
+            "model": f"{run.folder.name}, float32",
+            "name": chosen.name,
+            "dataset": images.name,
+            "split": "test",
+            "split digest": split.digest(),
+            "views": str(chosen.test_views),
+        }
+        figures = evaluation.report(answers, thresholds, evaluation.Bootstrap(), about)
         evaluation.write_report(run.folder, answers, figures)
     named = {
         "balanced accuracy": figures["balanced_accuracy"],

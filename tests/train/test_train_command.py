@@ -50,6 +50,12 @@ def test_two_sets_are_one_and_a_run_goes_on(ham10000: Path, tmp_path: Path) -> N
     assert described["recipe"]["mixing"]["cutmix_alpha"] == 0
     assert str(tmp_path) not in json.dumps(described["partition"])
 
+    found = json.loads((run / "evaluation.json").read_text())
+    assert found["about"]["split digest"] == described["split_sha256"]
+    assert found["about"]["model"] == "run, float32"
+    low, high = found["intervals"]["of"]["macro_auroc"]
+    assert low < found["macro_auroc"] < high
+
     # The same images from one folder, and one more stage.
     train("--data", ham10000, "--out", longer, "--weights", run, "--last-stage")
     again = json.loads((longer / "run.json").read_text())
@@ -65,6 +71,15 @@ def test_two_sets_are_one_and_a_run_goes_on(ham10000: Path, tmp_path: Path) -> N
 def test_the_last_stage_alone_needs_a_run(ham10000: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name it with --weights RUN"):
         train("--data", ham10000, "--out", tmp_path / "run", "--last-stage")
+
+
+@pytest.mark.parametrize("option", ["--seed", "--split-seed"])
+def test_a_seed_that_numpy_does_not_take(option: str, ham10000: Path, tmp_path: Path) -> None:
+    options = ["--data", str(ham10000), "--out", str(tmp_path / "run"), option, str(2**32)]
+    result = CliRunner().invoke(app, ["train", "tiny", *options])
+    assert result.exit_code == 2
+    assert "2147483647" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_notice_is_one_line(ham10000: Path, tmp_path: Path) -> None:
