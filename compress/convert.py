@@ -6,6 +6,7 @@ calibration cannot run; a SavedModel with a fixed signature does not.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from skinedge.errors import CompressionError
 __all__ = ["HEADS", "converted", "converter", "float32_tflite", "in_one_line", "require_tensorflow"]
 
 HEADS = ("probabilities", "attention")
+# The operation, and where in the network it is: `net/layer/Operation@function`.
+_LACKING = re.compile(r'error: loc\(\w*\(?fused\["(\w+):", "([^"]+)".*is neither a custom op')
 
 
 def require_tensorflow(what: str) -> None:
@@ -44,8 +47,19 @@ def in_one_line(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise CompressionError(f"cannot convert to {what} TFLite: {lines[0]}") from error
+        raise CompressionError(f"cannot convert to {what} TFLite: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a converter means, in one line."""
+    said = str(error).strip()
+    if lacking := _LACKING.search(said):
+        operation, path = lacking.groups()
+        return (
+            f"{path.split('@')[0]} computes {operation}, which TFLite lacks; write that layer with "
+            "stock Keras layers"
+        )
+    return (said.splitlines() or [type(error).__name__])[0]
 
 
 def _quantizable(attention: tf.Tensor) -> tf.Tensor:

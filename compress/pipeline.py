@@ -7,7 +7,7 @@ compression starts from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from .edge_quantizer import int4_tflite
 from .fidelity import Fidelity, fidelity
 from .gate import Verdict, judge
 from .metadata import package
-from .qat import trained_int8
+from .pooling import refuse_average_pooling
 from .quantize import (
     corrected_int8_tflite,
     dynamic_tflite,
@@ -45,7 +45,7 @@ from .quantize import (
 )
 from .recipe import Compression, parse
 from .refit import refit_logits
-from .steps import change
+from .steps import change, quantized_while_training
 
 __all__ = ["Compressed", "Progress", "compress", "quantized", "training_pixels"]
 
@@ -233,6 +233,10 @@ def compress(
     name, seed = description["recipe"]["name"], description["seed"]
     if how.qat is not None and how.swish is None:
         refuse_hard_swish(model, how.name)
+    if how.qat is not None:
+        refuse_average_pooling(model, how.name)
+    there = len(split.train.images)
+    how = replace(how, representative=min(how.representative, there), refit=min(how.refit, there))
     pixels = training_pixels(split.train, seed, int(model.inputs[0].shape[1]), how.choice)
     # Now, lest one that cannot be read ends it after hours of fine-tuning.
     images = pixels(how.images)
@@ -253,8 +257,9 @@ def compress(
     recipe = Recipe.of(description["recipe"])
     changed = change(model, split.train, recipe, how, seed, out / "steps", progress)
     if how.qat is not None:
-        progress(f"qat: {how.qat.tune.epochs} epochs", 0)
-        flatbuffer = trained_int8(changed.model, model, split.train, recipe, how, seed)
+        flatbuffer = quantized_while_training(
+            changed.model, model, split.train, recipe, how, seed, images, out / "steps", progress
+        )
         did = changed.did
     else:
         progress(f"{how.name}: quantize", 0)

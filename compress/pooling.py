@@ -11,7 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["pooling_as_convolution"]
+from skinedge.errors import CompressionError
+
+__all__ = ["pooling_as_convolution", "refuse_average_pooling"]
 
 
 class _MeanConvolution(keras.layers.Layer):
@@ -32,6 +34,22 @@ class _MeanConvolution(keras.layers.Layer):
         ones = np.ones((1, height, width, 1), np.float32)
         inside = keras.ops.depthwise_conv(ones, kernel[:, :, :1], strides, "same")
         return mean * (1 / inside)  # a constant, once converted
+
+
+def refuse_average_pooling(model: Any, recipe: str) -> None:
+    """Before long work: quantization-aware training leaves it as it is, and the gate would refuse
+    the delegate's pieces.
+
+    Raises:
+        CompressionError: the model has an average pooling.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.AveragePooling2D):
+            raise CompressionError(
+                f"{recipe}: layer {layer.name!r} is an average pooling, for which the delegate "
+                "has no int8 kernel; quantize after training, which writes it as a convolution: "
+                f"{recipe.replace('qat-', '')}"
+            )
 
 
 def pooling_as_convolution(model: Any) -> Any:

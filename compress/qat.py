@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from skinedge.train.batches import load_pixels, normalise
+from skinedge.train.batches import normalise
 from skinedge.train.datasets.images import LabelledImages
 from skinedge.train.recipes.recipe import Recipe
 
@@ -174,7 +174,13 @@ def qat_tflite(student: Any) -> bytes:
 
 
 def trained_int8(
-    model: Any, teacher: Any, train: LabelledImages, recipe: Recipe, how: Compression, seed: int
+    model: Any,
+    teacher: Any,
+    train: LabelledImages,
+    recipe: Recipe,
+    how: Compression,
+    seed: int,
+    images: np.ndarray,
 ) -> bytes:
     """Quantization-aware training as a compression recipe has it, and its int8 flatbuffer.
 
@@ -186,7 +192,8 @@ def trained_int8(
         train: the training split.
         recipe: of the run; draws and varies views.
         how: the compression recipe, with `qat`.
-        seed: of draws and dropout, and of the images that the first ranges are taken from.
+        seed: of draws and dropout.
+        images: uint8 `[n, H, W, 3]`, from the training split, for the first ranges.
 
     Raises:
         CompressionError: a layer has no twin, or the converter refused.
@@ -194,7 +201,5 @@ def trained_int8(
     preserve: Preserve = ""
     if how.prune or how.cluster:
         preserve = "sparsity" if not how.cluster else "both" if how.prune else "clusters"
-    order = np.random.default_rng(seed).permutation(len(train.images))[: how.representative]
-    images = load_pixels([train.images[i] for i in order], int(model.inputs[0].shape[1]))
     settings = how.qat or Qat()
     return qat_tflite(qat(model, teacher, train, recipe, settings, seed, images, preserve))

@@ -232,7 +232,9 @@ class Compression:
 
     @property
     def images(self) -> int:
-        """How many training images it takes after training."""
+        """How many training images it takes beside those of fine-tuning."""
+        if self.qat is not None:
+            return self.representative
         return max(self.representative + self.bias, self.refit) if self.calibrates else 0
 
     def with_epochs(self, epochs: int) -> Compression:

@@ -128,9 +128,10 @@ def choose(
     while (left := macs(rows)) > target:
         best, name = min((price(name), name) for name in channels)
         if best == math.inf:
+            share = math.ceil(100 * left / sum(row.whole for row in rows))
             raise CompressionError(
-                f"{model.name}: cannot lose enough channels: {left / 1e6:.0f} of "
-                f"{target / 1e6:.0f} million multiply-accumulates left; ask for a larger share"
+                f"{model.name}: cannot lose so many channels: the least is {left / 1e6:.0f} "
+                f"million multiply-accumulates, {share} % of them; ask for slim{share} or more"
             )
         width[name] = _fewer(width[name])
     return {
@@ -232,6 +233,9 @@ def slim(
         raise CompressionError(f"{model.name}: no convolution has channels that can go")
     least = {g.name: TILE * math.ceil(g.channels * LEAST_SHARE / TILE) for g in groups}
     before = _size(model)
+    # No channel's worth decides whether the whole cut can be made: ask before hours of tuning.
+    alike = {g.name: np.ones(g.channels) for g in groups}
+    choose(model, groups, alike, how.macs * before.macs, least)
     side = int(model.inputs[0].shape[1])
     student = model
     for step, epochs in enumerate(_epochs(how.tune.epochs, how.steps), 1):

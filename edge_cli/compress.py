@@ -18,7 +18,7 @@ import typer
 from skinedge.errors import UsageError
 
 from .options import Json
-from .progress import lines
+from .progress import lines, said_in_a_line
 from .stations import station
 
 __all__ = ["compress"]
@@ -201,6 +201,10 @@ def compress(
         raise UsageError(
             f"--choice and --ranges are for int8 and int16x8 after training, not for {recipe}"
         )
+    if representative and not how.images:
+        raise UsageError(f"--representative is for int8 and int16x8, not for {recipe}")
+    if epochs is not None and not how.steps():
+        raise UsageError(f"--epochs is for steps that fine-tune, and {recipe} has none")
     try:
         re.compile(f"(?:{float_layers})")  # as it will stand, behind other patterns
     except re.error as error:
@@ -214,8 +218,10 @@ def compress(
     pipeline = station("compress.pipeline", "compress")
     runs = station("train.runs", "compress")
     trained = runs.Run(run)
+    with said_in_a_line():
+        images = runs.data_of(trained, *data)
     with redirect_stdout(sys.stderr):  # Keras and the converter print where results belong
-        done = pipeline.compress(trained, runs.data_of(trained, *data), out, how, lines(), accept)
+        done = pipeline.compress(trained, images, out, how, lines(), accept)
         costs = _costs(done)
     print(_json(done, costs) if json_lines else _text(done, costs))
     if done.file.suffix == ".rejected":

@@ -57,7 +57,7 @@ class Run:
         """
         try:
             return dict(json.loads(self.description.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             raise RunError(
                 f"{self.folder}: not a run folder (no readable run.json); "
                 "make one with: skinedge train edge --data DIR --out RUN"
@@ -103,8 +103,12 @@ def load(run: Run) -> Any:
         raise RunError(f"{run.folder}: training has not finished; go on with --resume")
     try:
         return keras.models.load_model(run.model, compile=False)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise RunError(f"{run.model}: damaged, or written by another Keras") from error
+    except (OSError, ValueError, TypeError, KeyError, BadZipFile) as error:
+        said = str(error).rpartition("Exception encountered: ")[2].strip() or type(error).__name__
+        reason = said.splitlines()[0].partition(". ")[0]
+        raise RunError(
+            f"{run.model}: damaged, or of other than stock Keras layers ({reason})"
+        ) from error
 
 
 def save(model: Any, path: Path) -> None:

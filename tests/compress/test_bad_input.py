@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import keras
 import pytest
 from killed import Killed
 from thin import RANDOM, THIN, thin_backbone
@@ -148,6 +150,59 @@ def test_a_killed_compression_goes_on(run: runs.Run, ham10000: Path, tmp_path: P
     done = compress(run, open_dataset(ham10000), tmp_path / "killed", how, notes)
     assert any(step.startswith("prune50: taken from") for step in said)
     assert done.file.is_file()
+
+
+def test_what_was_trained_for_a_refused_file_is_not_trained_again(
+    run: runs.Run, ham10000: Path, tmp_path: Path
+) -> None:
+    strict = replace(LENIENT, attention_correlation=1.01)
+    how = replace(parse("qat-int8").with_epochs(1), representative=16, limits=strict)
+    assert squeeze(run, ham10000, tmp_path, how).file.suffix == ".rejected"
+    said: list[str] = []
+
+    def notes(step: str, items: int) -> Callable[[int], None]:
+        said.append(step)
+        return lambda done: None
+
+    compress(run, open_dataset(ham10000), tmp_path, how, notes, accept=True)
+    assert any(step.startswith("qat: taken from") for step in said)
+    # Other images for the first ranges are another training.
+    compress(run, open_dataset(ham10000), tmp_path, replace(how, representative=8), notes)
+    assert "qat: 1 epochs" in said
+
+
+def test_a_damaged_step_is_one_line(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:
+    """As a loss of power may leave it: whole in length, with a block of nothing."""
+    how = replace(parse("prune50-float32").with_epochs(1), limits=LENIENT)
+    squeeze(run, ham10000, tmp_path, how)
+    (kept,) = (tmp_path / "steps").glob("*.keras")
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 3 : len(content) // 3 + 4096] = bytes(4096)
+    kept.write_bytes(content)
+    with pytest.raises(CompressionError, match=r"a damaged step of an earlier compression"):
+        squeeze(run, ham10000, tmp_path, how)
+
+
+@pytest.mark.parametrize("text", ["5", "null", "[1, 2]", "{"])
+def test_a_description_that_is_none(text: str, run: runs.Run, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunError, match="not a run folder"):
+        runs.Run(tmp_path).describe()
+
+
+def test_a_layer_that_is_not_known(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:
+    @keras.saving.register_keras_serializable("elsewhere")
+    class Foreign(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return x
+
+    copy = tmp_path / "copy"
+    shutil.copytree(run.folder, copy)
+    pixels = keras.Input((64, 64, 3))
+    keras.Model(pixels, Foreign()(pixels)).save(copy / "model.keras")
+    keras.saving.get_custom_objects().clear()
+    with pytest.raises(RunError, match=r"stock Keras layers \(Could not locate class 'Foreign'\)$"):
+        squeeze(runs.Run(copy), ham10000, tmp_path / "out")
 
 
 def test_a_damaged_model_is_one_line(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:

@@ -39,6 +39,16 @@ def test_recipes_are_listed_for_people_and_for_programs() -> None:
             UsageError,
             "--bias and --refit are for int8 after training, not for qat-int8",
         ),
+        (
+            ["RUN", "--data", "RUN", "--out", "out", "--epochs", "2"],
+            UsageError,
+            "--epochs is for steps that fine-tune, and int8 has none",
+        ),
+        (
+            ["RUN", "--data", "RUN", "--out", "out", "--recipe", "int4", "--representative", "8"],
+            UsageError,
+            "--representative is for int8 and int16x8, not for int4",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

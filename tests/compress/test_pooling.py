@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from skinedge.compress.heads import plan, run_heads
-from skinedge.compress.pooling import pooling_as_convolution
+from skinedge.compress.pooling import pooling_as_convolution, refuse_average_pooling
 from skinedge.compress.quantize import float32_tflite, int8_tflite, plain_int8_tflite
+from skinedge.errors import CompressionError
 from skinedge.train.batches import normalise
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
@@ -52,3 +53,8 @@ def test_a_network_without_any_stays_itself() -> None:
     pixels = keras.Input((8, 8, 3))
     model = keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(pixels))
     assert pooling_as_convolution(model) is model
+
+
+def test_training_with_the_rounding_refuses_it_at_once(model: Any) -> None:
+    with pytest.raises(CompressionError, match=r"'pool0' is an average pooling.*: slim55-int8$"):
+        refuse_average_pooling(model, "slim55-qat-int8")

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from draw_lesion import draw
@@ -220,3 +221,16 @@ def test_a_head_without_its_name_is_refused(model: Any, monkeypatch: pytest.Monk
     bare = calibrate(model, CALIBRATION[:1])
     with pytest.raises(CompressionError, match="lost a head"):
         int16_from(bare, written_by(bare, FLOAT_IN_INT8))
+
+
+def test_an_operation_without_a_tflite_form_is_named_with_its_layer() -> None:
+    @keras.saving.register_keras_serializable("tests")
+    class Odd(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            return tf.math.erfinv(0.1 * x)
+
+    pixels = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(Odd(name="odd")(pixels))
+    model = keras.Model(pixels, keras.layers.Dense(7)(pooled), name="net")
+    with pytest.raises(CompressionError, match=r"net\S*/odd\S* computes Erfinv, which TF"):
+        quantize.float32_tflite(model)
