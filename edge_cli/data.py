@@ -154,10 +154,10 @@ def check(
         "files": len(files),
         "decoded": decode,
         "problems": [vars(problem) for problem in problems],
-        "untrained": [code for code in images.classes if code not in ALL],
+        "untrained": [code for code in images.classes if code.lower() not in ALL],
     }
     for code, row in found["classes"].items():
-        row["diagnosis"] = ALL[code].name if code in ALL else ""
+        row["diagnosis"] = ALL[code.lower()].name if code.lower() in ALL else ""
     print(json.dumps(found) if json_lines else _text(found))
     if not all(problem.harmless for problem in problems):
         raise typer.Exit(2)

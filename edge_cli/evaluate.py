@@ -12,6 +12,7 @@ from skinedge.errors import UsageError
 
 from .figures import comparison_text, evaluation_text
 from .options import Data, Json, Labels, Part, Threads
+from .progress import said_in_a_line
 from .stations import station
 
 __all__ = ["evaluate"]
@@ -21,17 +22,23 @@ def _named(data: list[Path]) -> str:
     return " + ".join(map(str, data))
 
 
-def _images_for(classifier: Any, model: Path, data: list[Path], part: Part) -> Any:
-    """What to ask one model about."""
+def _images_for(
+    classifiers: dict[str, Any], data: list[Path], part: Part, layout: str
+) -> dict[str, Any]:
+    """What to ask each model about."""
     choosing = station("train.model_images", "evaluate")
-    images, own = choosing.images_for(classifier.file, data, part.value)
-    if own and part is Part.all:
-        print(
-            f"skinedge: warning: {model} was trained on most of {_named(data)}; for figures that "
-            "mean something use --split test",
-            file=sys.stderr,
-        )
-    return images
+    chosen = {}
+    with said_in_a_line():
+        for name, classifier in classifiers.items():
+            file = classifier.file
+            chosen[name], own = choosing.images_for(file, data, part.value, layout)
+            if own and part is Part.all:
+                print(
+                    f"skinedge: warning: {file.path} was trained on most of {_named(data)}; for "
+                    "figures that mean something use --split test",
+                    file=sys.stderr,
+                )
+    return chosen
 
 
 def _names(models: list[Path]) -> dict[str, Path]:
@@ -81,6 +88,12 @@ def evaluate(
             help="95 % bootstrap intervals, some seconds more; by default with --out or --json.",
         ),
     ] = None,
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The layout of --data, where it is not to be found out; or once for each."
+        ),
+    ] = None,
     labels: Labels = None,
     threads: Threads = None,
     json_lines: Json = False,
@@ -109,21 +122,20 @@ def evaluate(
     named = _names(models)
     wanted = intervals if intervals is not None else bool(out or json_lines)
     bootstrap = evaluation.Bootstrap() if wanted else None
-    answers, figures, made = {}, {}, False
-    for name, model in named.items():
-        classifier = load_classifier(model, labels, threads)
-        images = _images_for(classifier, model, data, split)
-        if out and not made:
-            out.mkdir(parents=True, exist_ok=True)  # found impossible before the long work
-            made = True
-        label = name if several else "images"
+    classifiers = {name: load_classifier(model, labels, threads) for name, model in named.items()}
+    chosen = _images_for(classifiers, data, split, ",".join(layout or ()))
+    if out:
+        out.mkdir(parents=True, exist_ok=True)  # found impossible before the long work
+    answers, figures = {}, {}
+    for name, classifier in classifiers.items():
+        images, label = chosen[name], name if several else "images"
         with typer.progressbar(length=len(images.images), file=sys.stderr, label=label) as bar:
             answers[name] = evaluation.ask(classifier, images, bar.update)
         figures[name] = evaluation.report(
             answers[name],
             (classifier.file.card or {}).get("thresholds", []),
             bootstrap,
-            _about(classifier, model, images, split),
+            _about(classifier, named[name], images, split),
         )
     if several:
         comparing = station("train.comparison", "evaluate")

@@ -19,7 +19,19 @@ from .datasets.splits import Split, folds_by_lesion, split_by_lesion
 from .tasks import TASKS
 from .zoo.table import row
 
-__all__ = ["Partition"]
+__all__ = ["Partition", "layout_of_each"]
+
+
+def layout_of_each(layout: str, count: int) -> list[str]:
+    """The layouts of so many datasets: one name for all, or one for each with commas between.
+
+    Raises:
+        UsageError: there is not one for each.
+    """
+    layouts = layout.split(",") if "," in layout else [layout] * count
+    if len(layouts) != count:
+        raise UsageError(f"{count} datasets and {len(layouts)} layouts: name one for each")
+    return layouts
 
 
 @dataclass(frozen=True)
@@ -32,8 +44,8 @@ class Partition:
         folds: 1 is a hold-out split.
         fold: which one tests, from 1.
         clinic: only this clinic's images; empty takes all.
-        layout: how the dataset is read; empty finds out. Of several datasets, one name for all
-            or one for each, in their order, with commas between.
+        layout: how the dataset is read; empty finds out. Of several datasets, see
+            `layout_of_each`.
     """
 
     task: str = "ham10000"
@@ -62,9 +74,7 @@ class Partition:
             UsageError: there is no such task or layout, or not one layout for each path.
         """
         task = row(TASKS, "task", self.task)
-        layouts = self.layout.split(",") if "," in self.layout else [self.layout] * len(paths)
-        if len(layouts) != len(paths):
-            raise UsageError(f"{len(paths)} datasets and {len(layouts)} layouts: name one for each")
+        layouts = layout_of_each(self.layout, len(paths))
         sets = [self._read(path, layout) for path, layout in zip(paths, layouts, strict=True)]
         return reduce(lambda one, other: merge(one, other, task.becomes), sets)
 

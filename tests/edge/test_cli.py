@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -287,6 +288,37 @@ def test_evaluate_bad_data_is_one_line(skinedge, labelled: Path, tmp_path: Path)
         assert message in answer.err
         assert not (tmp_path / "out").exists()
     assert "does not exist" in skinedge("evaluate", EMBEDDED, "--data", tmp_path / "no").err
+
+
+def test_evaluate_takes_a_layout_and_warns_in_a_line_once(
+    skinedge, labelled: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(labelled, tmp_path / "data")
+    (data / "labels.csv").write_text("image_id,dx\n0,akiec\n")
+    other = shutil.copy(EMBEDDED, tmp_path / "other.tflite")
+
+    def images(*options: str) -> tuple[int, str]:
+        answer = skinedge("evaluate", EMBEDDED, other, "--data", data, "--json", *options)
+        assert answer.code == 0, answer.err
+        return json.loads(answer.out)["models"]["edge"]["images"], answer.err
+
+    assert images()[0] == 1
+    count, said = images("--layout", "folder")
+    assert count == 14
+    notice = "labels.csv is not read: the folders beside it label the images"
+    [line] = (line for line in said.splitlines() if notice in line)
+    assert line == f"skinedge: warning: {data}: {notice}"
+    assert "UserWarning" not in said
+    refused = skinedge("evaluate", EMBEDDED, "--data", data, "--layout", "isic")
+    assert (refused.code, refused.err[:32]) == (2, "skinedge: unknown layout 'isic';")
+
+
+def test_evaluate_suggests_nothing_that_it_lacks(skinedge, tmp_path: Path) -> None:
+    (tmp_path / "rest").mkdir()
+    cv2.imwrite(str(tmp_path / "rest" / "a.jpg"), draw(1, 60, 80))
+    answer = skinedge("evaluate", EMBEDDED, "--data", tmp_path)
+    assert answer.code == 2
+    assert "leave these images out, or train with another --task" in answer.err
 
 
 def test_evaluate_knows_its_own_split(skinedge, labelled: Path, ham10000: Path) -> None:

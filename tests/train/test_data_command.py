@@ -170,14 +170,43 @@ def test_patients_may_have_several_diagnoses(ham10000: Path, tmp_path: Path) -> 
 
 
 def test_classes_of_ones_own(ham10000: Path, tmp_path: Path) -> None:
-    shutil.copytree(ham10000 / "HAM10000_images_sharp", tmp_path / "benign")
-    shutil.copytree(ham10000 / "HAM10000_images_part_1", tmp_path / "odd")
+    shutil.copytree(ham10000 / "HAM10000_images_part_1", tmp_path / "benign")
+    shutil.copytree(ham10000 / "HAM10000_images_part_2", tmp_path / "odd")
     assert kinds(found(tmp_path)) == {"unknown diagnosis": 2}
     assert kinds(found(tmp_path, "--classes", "benign, odd")) == {}
     answer = found(tmp_path, "--classes", "benign,odd")
     assert answer["classes"]["odd"]["diagnosis"] == ""
     assert answer["untrained"] == ["odd"]
     assert "train refuses odd: no recipe" in check(tmp_path, "--classes", "benign,odd").stdout
+
+
+def test_classes_in_capitals(ham10000: Path, tmp_path: Path) -> None:
+    shutil.copytree(ham10000 / "HAM10000_images_part_1", tmp_path / "Benign")
+    shutil.copytree(ham10000 / "HAM10000_images_part_2", tmp_path / "MALIGNANT")
+    answer = found(tmp_path, "--classes", "Benign,Malignant")
+    assert (answer["problems"], answer["untrained"]) == ([], [])
+    malignant = answer["classes"]["Malignant"]
+    assert (malignant["images"], malignant["diagnosis"]) == (73, "malignant lesion")
+
+
+def test_a_set_with_nothing_usable_stops_no_check(ham10000: Path, tmp_path: Path) -> None:
+    write_table(tmp_path / "labels.csv", [("image_id", "dx"), ("a", "wart"), ("b", "mole")])
+    for sets in ((ham10000, tmp_path), (tmp_path, ham10000)):
+        answer = found(*sets)
+        assert kinds(answer) == {"unknown diagnosis": 2}
+        assert answer["images"] == 147
+    assert found(tmp_path)["images"] == 0
+    assert "unknown diagnosis: 4" in check(tmp_path, tmp_path).stdout
+
+
+def test_a_split_file_has_the_names_of_either_set(ham10000: Path, tmp_path: Path) -> None:
+    (tmp_path / "set" / "mel").mkdir(parents=True)
+    data = open_dataset(ham10000)
+    image = next(image for image in data.images if data.classes[image.label] == "mel")
+    shutil.copy(image.path, tmp_path / "set" / "mel")
+    write_split(tmp_path / "split.csv", split_by_lesion(data, seed=1))
+    for sets in ((ham10000, tmp_path / "set"), (tmp_path / "set", ham10000)):
+        assert kinds(found(*sets, "--split-file", tmp_path / "split.csv")) == {"in both sets": 1}
 
 
 def test_several_sets_are_looked_at_as_one(ham: Path, ham10000: Path) -> None:

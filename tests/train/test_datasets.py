@@ -325,6 +325,20 @@ def test_ham10000_has_attributes_and_masks(ham: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("above", [".", "masks", "HAM10000_segmentations_lesion_tschandl"])
+def test_ham10000_masks_lie_as_the_official_archive_unpacks(ham: Path, above: str) -> None:
+    folder = ham / above / "HAM10000_segmentations_lesion_tschandl"
+    write_images(folder, ["ISIC_2_segmentation"], ".png")
+    (ham / "HAM10000_segmentations_lesion_tschandl.zip").touch()
+    write_images(ham / "HAM10000_segmentations_lesion", ["ISIC_3_segmentation"], ".png")
+    assert [image.mask for image in open_dataset(ham).images] == [
+        None,
+        folder / "ISIC_2_segmentation.png",
+        ham / "HAM10000_segmentations_lesion" / "ISIC_3_segmentation.png",
+        None,
+    ]
+
+
 def test_ham10000s_table_opens_as_its_folder_does(ham: Path) -> None:
     """Not as any table, whose images could as well be the sharp copies."""
     assert open_dataset(ham / "HAM10000_metadata.csv") == open_dataset(ham)
@@ -369,6 +383,39 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     assert where(data, "clinic", "Vienna").images == (by_id["c"],)
     with pytest.raises(DatasetError, match=r"no image has clinic 'Oslo'; .*: Vienna, Barcelona"):
         where(data, "clinic", "Oslo")
+
+
+def test_a_table_names_files_in_folders_below_it(tmp_path: Path) -> None:
+    write_images(tmp_path / "all" / "photos", ["a", "b"])
+    write_images(tmp_path / "all" / "more", ["b"])
+    write_images(tmp_path / "masks", ["a_segmentation", "b_segmentation"], ".png")
+    rows = [("image", "label"), ("a.jpg", " nv"), ("photos/b.jpg", "MEL ")]
+    write_table(tmp_path / "labels.csv", rows)
+    data = open_dataset(tmp_path)
+    assert labelled(data) == [("a.jpg", "nv"), ("photos/b.jpg", "mel")]
+    one, other = data.images
+    photos = tmp_path / "all" / "photos"
+    assert (one.path, other.path) == (photos / "a.jpg", photos / "b.jpg")
+    assert one.mask == tmp_path / "masks" / "a_segmentation.png"
+    assert other.mask is None  # of which b, no name says
+    write_table(tmp_path / "labels.csv", [("image", "label"), ("b.jpg", "nv"), ("a.png", "nv")])
+    problems = parse_dataset(tmp_path)[1].problems
+    assert [(p.kind, p.subject) for p in problems] == [("ambiguous file", "b.jpg")]
+    write_table(tmp_path / "labels.csv", [("image", "label"), ("a.png", "nv")])
+    with pytest.raises(DatasetError, match=r"names 1 images that are not there, a\.png first"):
+        open_dataset(tmp_path)
+
+
+def test_classes_are_found_in_any_case_and_keep_their_own(tmp_path: Path) -> None:
+    codes = ("MEL", "Nv")
+    write_images(tmp_path / "folders" / "Mel", ["a"])
+    write_images(tmp_path / "folders" / "NV", ["b"])
+    (tmp_path / "folders" / "rota.csv").write_bytes(STRAY["unrelated"])
+    with pytest.warns(UserWarning, match="rota"):
+        data = open_dataset(tmp_path / "folders", codes)
+    assert (data.classes, [code for _, code in labelled(data)]) == (codes, ["MEL", "Nv"])
+    table = small(tmp_path / "table", [("a", "mel"), ("b", "nV")], codes)
+    assert labelled(table) == [("a", "MEL"), ("b", "Nv")]
 
 
 def test_isic2018_takes_lesions_from_the_groupings_beside_it(tmp_path: Path) -> None:
@@ -451,7 +498,7 @@ def test_isic2019_one_hot(tmp_path: Path, unknown: bool) -> None:
 
 def test_isic2019_with_a_diagnosis_column_and_unknown_patients(tmp_path: Path) -> None:
     write_images(tmp_path, ["a", "b"])
-    rows = [("a", "-1", "male", "55.0", "", "BCC", "malignant", "0")]
+    rows = [("a", "-1", "male", "55.0", "", " BCC", "malignant", "0")]
     rows += [("b", "-1", "male", "55.0", "", "NV", "benign", "0")]
     write_table(tmp_path / "train.csv", [HEADER_2020, *rows])
     assert find_layout(tmp_path)[0].name == "isic2019"
@@ -532,6 +579,8 @@ def test_a_layout_can_be_named(tmp_path: Path) -> None:
     assert [code for _, code in labelled(open_dataset(tmp_path, layout="folder"))] == ["nv"]
     with pytest.raises(DatasetError, match="no column melanoma, seborrheic_keratosis"):
         open_dataset(tmp_path, layout="isic2017")
+    with pytest.raises(DatasetError, match="no column image, AKIEC"):
+        open_dataset(tmp_path, layout="isic2018")
     with pytest.raises(UsageError, match="unknown layout 'isic'; there are: ham10000, isic2017, "):
         open_dataset(tmp_path, layout="isic")
     with pytest.raises(DatasetError, match="holds no table of ISIC 2018 Task 3"):
@@ -565,7 +614,7 @@ def test_label_maps(tmp_path: Path) -> None:
     assert labelled(nine) == [("a", "mel"), ("b", "bkl"), ("c", "ak"), ("d", "nv")]
     fewer = relabel(data, {"bkl": None, "akiec": None}, ("nv", "mel"))
     assert labelled(fewer) == [("a", "mel"), ("d", "nv")]
-    with pytest.raises(UsageError, match="bkl becomes bkl, which is none of nv, mel; choose"):
+    with pytest.raises(UsageError, match="bkl becomes bkl, which is none of nv, mel; leave"):
         relabel(data, {"akiec": None}, ("nv", "mel"))
     with pytest.raises(DatasetError, match="leaves no image"):
         relabel(data, dict.fromkeys(CODES), ("nv",))

@@ -6,11 +6,18 @@ from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
+import cv2
 import pytest
 from real_data import HAM10000, ISIC_TABLES, needs_ham10000, needs_isic_tables
 
 from skinedge.errors import DatasetError, UsageError
-from skinedge.train.datasets import LabelledImage, LabelledImages, merge, parse_dataset
+from skinedge.train.datasets import (
+    LabelledImage,
+    LabelledImages,
+    merge,
+    open_dataset,
+    parse_dataset,
+)
 from skinedge.train.datasets.labels import MALIGNANCY, TO_ISIC2019
 from skinedge.train.datasets.merging import shared
 from skinedge.train.partition import Partition
@@ -85,6 +92,53 @@ def test_a_downsampled_copy_is_the_same_image() -> None:
     for both in (merge(full, full.having([small])), merge(full.having([small]), full)):
         assert len(both.images) == 2
         assert sorted(both.groups()) == ["ISIC_0000017", "ISIC_0000018"]
+
+
+def resized_copies(ham: LabelledImages, root: Path, suffix: str = ".png") -> Path:
+    """The images, smaller and in another format, in a folder for each class."""
+    for image in ham.images:
+        folder = root / ham.classes[image.label]
+        folder.mkdir(parents=True, exist_ok=True)
+        small = cv2.resize(cv2.imread(str(image.path)), (48, 36))
+        assert cv2.imwrite(str(folder / f"{image.image_id}{suffix}"), small)
+    return root
+
+
+def test_resized_copies_in_class_folders_are_the_same_pictures(
+    ham10000: Path, tmp_path: Path
+) -> None:
+    ham = open_dataset(ham10000)
+    copies = open_dataset(resized_copies(ham, tmp_path / "copies"))
+    assert copies.images[0].image_id.endswith(".png")
+    for both in (merge(ham, copies), merge(copies, ham)):
+        assert len(both.images) == 147
+        assert both.groups().keys() == ham.groups().keys()
+        assert Partition()(both).digest() == Partition()(ham).digest()
+
+
+def test_a_table_that_names_files_has_the_same_pictures(ham10000: Path, tmp_path: Path) -> None:
+    ham = open_dataset(ham10000)
+    resized_copies(ham, tmp_path / "photos")
+    rows = [f"{i.image_id}.png,{ham.classes[i.label]}" for i in ham.images]
+    (tmp_path / "labels.csv").write_text("\n".join(["image,label", *rows]) + "\n")
+    both = merge(open_dataset(tmp_path), ham)
+    assert (len(both.images), both.groups().keys()) == (147, ham.groups().keys())
+
+
+def test_a_set_that_has_a_picture_twice_is_refused(tmp_path: Path) -> None:
+    for file in ("mel/ISIC_0000001.jpg", "nv/ISIC_0000001_downsampled.jpg"):
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    message = "names ISIC_0000001 twice, as mel/ISIC_0000001.jpg and as nv/"
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(tmp_path)
+
+
+def test_an_empty_set_adds_nothing_but_its_classes() -> None:
+    one, none = made_up("one", [(1, "nv", "a")]), made_up("none", [], ("bcc", "nv"))
+    for both in (merge(one, none), merge(none, one)):
+        assert named(both) == {"a": [1]}
+        assert set(both.classes) == {"mel", "nv", "bcc"}
 
 
 def test_disagreement_is_refused() -> None:

@@ -12,7 +12,7 @@ from skinedge.image import MAX_PIXELS, read
 from skinedge.image_header import read_header
 
 from .grouping import identical
-from .images import LabelledImages, Problem
+from .images import LabelledImages, Problem, isic_name
 from .labels import TO_ISIC2019
 from .merging import shared, union
 from .splits import SPLIT_COLUMNS, Split
@@ -132,13 +132,16 @@ def crossing(data: LabelledImages, split_file: Path) -> Iterator[Problem]:
     for line in table.short:
         text = f"{split_file}: line {line} has fewer fields than the header"
         yield Problem("bad row", f"line {line}", text)
-    lesion_of = {image.image_id: image.lesion_id for image in data.images}
+    # Of an image in several sets, the file may have the name of either.
+    lesion_of = {i.picture: i.lesion_id for i in data.images}
+    lesion_of |= {i.image_id: i.lesion_id for i in data.images}
     parts: dict[str, set[str]] = defaultdict(set)
     for row in table.rows:
         image_id = row["image_id"]
-        if image_id not in lesion_of:
+        known = image_id if image_id in lesion_of else isic_name(image_id)
+        if known not in lesion_of:
             yield Problem("not in the set", image_id, f"{split_file}: {image_id} is not in the set")
-        parts[lesion_of.get(image_id, row["lesion_id"])].add(row["split"])
+        parts[lesion_of.get(known, row["lesion_id"])].add(row["split"])
     for lesion, names in parts.items():
         if len(names) > 1:
             text = f"{split_file}: {data.group} {lesion} is in {' and '.join(sorted(names))}"

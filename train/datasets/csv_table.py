@@ -12,7 +12,7 @@ from pathlib import Path
 from skinedge.lesion import CODES
 
 from .images import Parsed
-from .layout import IMAGE_COLUMNS, Layout, first_column, parse_table
+from .layout import IMAGE_COLUMNS, Layout, diagnosis, first_column, parse_table
 from .tables import read_table
 
 __all__ = ["LAYOUT", "parse"]
@@ -34,7 +34,9 @@ def parse(source: Path, classes: tuple[str, ...] = CODES) -> Parsed:
     """
     image, label = _columns(source) or ("image_id", "dx")
     table = read_table(source, (image, label))
-    return parse_table(table, source.stem, classes, image, lambda row: row[label].lower())
+    return parse_table(
+        table, source.stem, classes, image, lambda row: diagnosis(row[label], classes)
+    )
 
 
 LAYOUT = Layout(

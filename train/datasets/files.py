@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from skinedge.image import images_below
 
@@ -26,12 +26,21 @@ class Files:
     def called(self, image_id: str) -> tuple[Path, ...]:
         """Every image file with this id; where there is none, the one that is looked for.
 
-        A table may also name files, `photos/a.jpg`, from where it lies itself.
+        A table may also name files: `photos/a.jpg` from where it lies itself, or from any folder
+        below.
         """
         if image_id in self.images:
             return self.images[image_id]
-        named = self.root / image_id
-        return (named if named.is_file() else self.root / f"{image_id}.jpg",)
+        if (named := self.root / image_id).is_file():
+            return (named,)
+        end = PurePath(image_id)
+        alike = self.images.get(end.stem, ())
+        found = tuple(path for path in alike if path.parts[-len(end.parts) :] == end.parts)
+        return found or (self.root / f"{image_id}.jpg",)
+
+    def mask_of(self, image: Path) -> Path | None:
+        """The mask of an image file, by its stem; None where several images have the same."""
+        return None if len(self.images.get(image.stem, ())) > 1 else self.masks.get(image.stem)
 
 
 def _is_mask(path: Path) -> bool:

@@ -9,7 +9,7 @@ from skinedge.image import images_below
 from skinedge.lesion import CODES
 
 from .images import LabelledImage, LabelledImages, Parsed, Problem
-from .layout import Layout
+from .layout import Layout, diagnosis
 from .tables import tables_in
 
 __all__ = ["LAYOUT", "has_class_folders", "parse"]
@@ -17,7 +17,8 @@ __all__ = ["LAYOUT", "has_class_folders", "parse"]
 
 def has_class_folders(root: Path, classes: tuple[str, ...]) -> bool:
     """Whether a folder in `root` is named after a class and holds an image."""
-    named = (path for path in root.iterdir() if path.is_dir() and path.name.lower() in classes)
+    folders = (path for path in root.iterdir() if path.is_dir())
+    named = (path for path in folders if diagnosis(path.name, classes) in classes)
     return any(images_below(folder) for folder in named)
 
 
@@ -35,7 +36,7 @@ def parse(root: Path, classes: tuple[str, ...] = CODES) -> Parsed:
         found.append(Problem("stray table", table.name, text, harmless=True))
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         files = images_below(folder)
-        code = folder.name.lower()
+        code = diagnosis(folder.name, classes)
         if files and code not in classes:
             text = (
                 f"{folder.name}: not a class of this model; folders are named: {', '.join(classes)}"

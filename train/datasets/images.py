@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -18,8 +19,18 @@ __all__ = [
     "Parsed",
     "Problem",
     "check_images",
+    "isic_name",
     "problems",
 ]
+
+# ISIC 2019 has some images smaller than ISIC 2017 has them.
+_ISIC_NAME = re.compile(r"(ISIC_\d{7})(_downsampled)?")
+
+
+def isic_name(text: str | PurePath) -> str | None:
+    """ISIC's name in an image's id or the path of its file: of `mel/ISIC_0000001.jpg` too."""
+    found = _ISIC_NAME.fullmatch(PurePath(text).stem)
+    return found[1] if found else None
 
 
 @dataclass(frozen=True)
@@ -44,6 +55,11 @@ class LabelledImage:
     sharp: Path | None = None
     mask: Path | None = None
     attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def picture(self) -> str:
+        """Its name in every set: ISIC's, if its id or its file has one, else its id."""
+        return isic_name(self.image_id) or isic_name(self.path) or self.image_id
 
     @property
     def sharpest(self) -> Path:
@@ -116,11 +132,15 @@ def problems(data: LabelledImages) -> Iterator[Problem]:
     An image named twice, a lesion with several diagnoses (a patient may have them), an image
     that is not there.
     """
-    seen: set[str] = set()
+    named: dict[str, str] = {}
     for image in data.images:
-        if image.image_id in seen:
-            yield Problem("named twice", image.image_id, f"names {image.image_id} twice")
-        seen.add(image.image_id)
+        name, other = image.image_id, named.get(image.picture)
+        if other == name:
+            yield Problem("named twice", name, f"names {name} twice")
+        elif other:
+            text = f"names {image.picture} twice, as {other} and as {name}"
+            yield Problem("named twice", name, text)
+        named[image.picture] = name
     for lesion, images in data.groups().items() if data.group == "lesion" else ():
         codes = list(dict.fromkeys(data.classes[image.label] for image in images))
         if len(codes) > 1:

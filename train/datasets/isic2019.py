@@ -14,7 +14,7 @@ from pathlib import Path
 from skinedge.errors import DatasetError
 
 from .images import Parsed
-from .layout import Layout, flag, one_hot, parse_table
+from .layout import Layout, diagnosis, flag, one_hot, parse_table
 from .tables import read_table
 
 __all__ = ["CLASSES", "LAYOUT", "WITH_UNKNOWN", "parse"]
@@ -37,7 +37,11 @@ def parse(source: Path, _: tuple[str, ...] = CLASSES) -> Parsed:
     if "image_name" in read_table(source, limit=1).columns:
         table = read_table(source, ("image_name", "diagnosis"))
         return parse_table(
-            table, source.stem, CLASSES, "image_name", lambda row: row["diagnosis"].lower()
+            table,
+            source.stem,
+            CLASSES,
+            "image_name",
+            lambda row: diagnosis(row["diagnosis"], CLASSES),
         )
     table = read_table(source, ("image", *_COLUMNS))
     columns = _COLUMNS | ({"UNK": "unk"} if "UNK" in table.columns else {})

@@ -65,7 +65,7 @@ def relabel(
         if code is not None and code not in classes:
             raise UsageError(
                 f"{data.name}: {data.classes[label]} becomes {code}, which is none of "
-                f"{', '.join(classes)}; choose another --task, or drop these images"
+                f"{', '.join(classes)}; leave these images out, or train with another --task"
             )
     images = tuple(
         replace(image, label=classes.index(code))

@@ -13,7 +13,15 @@ from .files import Files, files_below
 from .images import LabelledImage, LabelledImages, Parsed, Problem
 from .tables import Table, read_table, tables_in
 
-__all__ = ["IMAGE_COLUMNS", "Layout", "first_column", "flag", "one_hot", "parse_table"]
+__all__ = [
+    "IMAGE_COLUMNS",
+    "Layout",
+    "diagnosis",
+    "first_column",
+    "flag",
+    "one_hot",
+    "parse_table",
+]
 
 IMAGE_COLUMNS = ("image_id", "image", "image_name", "isic_id")
 
@@ -44,6 +52,12 @@ class Layout:
 def first_column(columns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
     """The first of `names` that is a column."""
     return next((name for name in names if name in columns), None)
+
+
+def diagnosis(text: str, classes: tuple[str, ...]) -> str:
+    """The one of `classes` that a cell or a folder is called, in any case; else the text."""
+    said = text.strip().lower()
+    return next((code for code in classes if code.lower() == said), said)
 
 
 def flag(text: str) -> bool:
@@ -152,7 +166,7 @@ def parse_table(
                 classes.index(label),
                 facts[column] if column else image_id,
                 files.sharp.get(image_id),
-                files.masks.get(image_id),
+                files.mask_of(paths[0]),
                 attributes_of(facts),
             )
         )

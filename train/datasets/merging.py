@@ -1,37 +1,28 @@
 """Several labelled sets as one: every image once, every group whole.
 
-ISIC's names are the same picture everywhere: all of HAM10000 is part of ISIC 2019. Where an image
-is in both sets, its groups in either are one group, with all that belongs to them, so that no
-split can part what either set keeps together.
+ISIC's names are the same picture everywhere, in a table or of a file in a class's folder: all of
+HAM10000 is part of ISIC 2019. Where an image is in both sets, its groups in either are one group,
+with all that belongs to them, so that no split can part what either set keeps together.
 """
 
 from __future__ import annotations
 
 import filecmp
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from skinedge.errors import DatasetError
 
 from .grouping import joined, regrouped
-from .images import LabelledImage, LabelledImages, Problem
+from .images import LabelledImage, LabelledImages, Problem, isic_name
 from .labels import relabel
 
 __all__ = ["merge", "shared", "union"]
 
-_ISIC_NAME = re.compile(r"(ISIC_\d{7})(_downsampled)?")
-
-
-def _key(image: LabelledImage) -> str:
-    """The name an image has in every set: ISIC 2019 has some that ISIC 2017 has in full size."""
-    isic = _ISIC_NAME.fullmatch(image.image_id)
-    return isic[1] if isic else image.image_id
-
 
 def _same_picture(one: LabelledImage, other: LabelledImage) -> bool:
     """Two images of one name; a camera's IMG_0001 is another picture in every folder."""
-    if _ISIC_NAME.fullmatch(one.image_id):
+    if isic_name(one.picture):
         return True
     files = (one.path, other.path)
     return all(path.is_file() for path in files) and filecmp.cmp(*files, shallow=False)
@@ -52,9 +43,9 @@ def shared(
         code = data.classes[image.label]
         return becomes.get(code, code)
 
-    theirs = {_key(image): image for image in other.images}
+    theirs = {image.picture: image for image in other.images}
     for image in one.images:
-        twin = theirs.get(_key(image))
+        twin = theirs.get(image.picture)
         if twin is None:
             continue
         name, codes = image.image_id, (one.classes[image.label], other.classes[twin.label])
@@ -75,20 +66,25 @@ def shared(
             yield Problem("several diagnoses", lesion, text)
 
 
+def _in_classes(data: LabelledImages, classes: tuple[str, ...]) -> tuple[LabelledImage, ...]:
+    return relabel(data, {}, classes).images if data.images else ()
+
+
 def union(one: LabelledImages, other: LabelledImages) -> LabelledImages:
     """Both sets in one, ordered by image id; see `merge` for what is checked first.
 
     Of an image in both, the label and file are those of `one`; a sharp copy, a mask or an
     attribute that only `other` has is taken from there. A group that both name is one group. If
     either set keeps patients together, so does the result: its groups may hold several diagnoses.
+    Either may be empty.
     """
     classes = tuple(dict.fromkeys((*one.classes, *other.classes)))
-    images = {_key(image): image for image in relabel(other, {}, classes).images}
+    images = {image.picture: image for image in _in_classes(other, classes)}
     pairs = []
-    for image in relabel(one, {}, classes).images:
-        twin = images.get(_key(image), image)
+    for image in _in_classes(one, classes):
+        twin = images.get(image.picture, image)
         pairs.append((image.lesion_id, twin.lesion_id))
-        images[_key(image)] = replace(
+        images[image.picture] = replace(
             image,
             sharp=image.sharp or twin.sharp,
             mask=image.mask or twin.mask,
