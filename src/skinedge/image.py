@@ -11,7 +11,7 @@ varies what it read.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PIXELS", "centre_square", "images_below", "read", "to_input"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "centre_square", "images_below", "read", "to_input"]
 
 import os
 import stat
@@ -33,7 +33,8 @@ MAX_PIXELS = 100_000_000
 """Largest image that is decoded. A few kilobytes can claim to be a picture of many gigabytes (a
 decompression bomb); twice what the largest phone and dermatoscope cameras deliver is plenty."""
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+"""Extensions, in lower case, of the files that a folder is searched for."""
 
 # The largest honest file of MAX_PIXELS: uncompressed RGBA of 16 bits.
 _MAX_BYTES = 8 * MAX_PIXELS
@@ -90,7 +91,7 @@ def read(
 def images_below(folder: str | os.PathLike[str]) -> list[Path]:
     """Every file with an image's extension in a folder and the folders in it, sorted."""
     found = Path(folder).rglob("*")
-    return sorted(path for path in found if path.suffix.lower() in _SUFFIXES and path.is_file())
+    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 def to_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -426,6 +426,21 @@ def test_isic2018_takes_lesions_from_the_groupings_beside_it(tmp_path: Path) -> 
     assert [image.lesion_id for image in open_dataset(tmp_path).images] == ["L", "L", "c"]
 
 
+@pytest.mark.parametrize("files", ["labels", "groupings"])
+def test_one_table_may_name_images_and_the_other_their_files(files: str, tmp_path: Path) -> None:
+    """Else two images of one lesion could come into two parts of a split."""
+    ids = ["a", "b", "ISIC_0000001"]
+    write_images(tmp_path / "images", ids)
+    names = {"ids": ids, "files": [f"images/{name}.jpg" for name in ids]}
+    labels, groups = names["files"], names["ids"]
+    if files == "groupings":
+        labels, groups = groups, labels
+    write_table(tmp_path / "labels.csv", [("image", "label"), *((name, "nv") for name in labels)])
+    rows = [("image", "lesion_id"), *((name, "L") for name in groups)]
+    write_table(tmp_path / "groupings.csv", rows)
+    assert [image.lesion_id for image in open_dataset(tmp_path).images] == ["L"] * 3
+
+
 # ISIC 2017, 2019 and 2020.
 
 HEADER_2017 = ("image_id", "melanoma", "seborrheic_keratosis")

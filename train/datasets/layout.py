@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from skinedge.errors import DatasetError
+from skinedge.image import SUFFIXES
 
 from .attributes import ATTRIBUTES, attributes_of, known
 from .files import Files, files_below
-from .images import LabelledImage, LabelledImages, Parsed, Problem
+from .images import LabelledImage, LabelledImages, Parsed, Problem, isic_name
 from .tables import Table, read_table, tables_in
 
 __all__ = [
@@ -86,6 +87,12 @@ def one_hot(row: Mapping[str, str], columns: Mapping[str, str]) -> str | None:
     return hot[0] if hot else None
 
 
+def _called(image: str) -> str:
+    """What tables call an image that may be named by its file: `a` for `photos/a.jpg`."""
+    path = PurePath(image)
+    return isic_name(path) or (path.stem if path.suffix.lower() in SUFFIXES else image)
+
+
 def _companions(table: Path) -> dict[str, dict[str, str]]:
     """What other tables beside this one say of its images: ISIC's metadata, lesion groupings.
 
@@ -105,7 +112,8 @@ def _companions(table: Path) -> dict[str, dict[str, str]]:
         if key and (there := wanted & set(columns)):
             for row in read_table(path, (key,)).rows:
                 facts = {name: row[name] for name in there if known(row[name])}
-                said[row[key]] = {**facts, **said.get(row[key], {})}
+                for name in {row[key], _called(row[key])}:
+                    said[name] = {**facts, **said.get(name, {})}
     return said
 
 
@@ -151,7 +159,8 @@ def parse_table(
             text = f"{image_id} has diagnosis {label!r}, not one of {classes}"
             found.append(Problem("unknown diagnosis", image_id, text))
             continue
-        facts = {**companions.get(image_id, {}), **{k: v for k, v in row.items() if known(v)}}
+        beside = companions.get(image_id) or companions.get(_called(image_id), {})
+        facts = {**beside, **{k: v for k, v in row.items() if known(v)}}
         column = next((column for column in _GROUP_COLUMNS if column in facts), None)
         if column and _GROUP_COLUMNS[column] != "lesion":
             group = _GROUP_COLUMNS[column]
