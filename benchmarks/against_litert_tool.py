@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from skinedge.benchmarks.command import as_command
+from skinedge.benchmarks.command import as_command, at_least_one
 from skinedge.benchmarks.latency import measure
 from skinedge.errors import BenchmarkError
 from skinedge.model_file import EMBEDDED
@@ -64,9 +64,9 @@ def in_turn(model: Path, threads: int, runs: int, rounds: int) -> list[tuple[flo
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path, nargs="?", default=EMBEDDED)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=at_least_one, default=1)
+    parser.add_argument("--runs", type=at_least_one, default=300)
+    parser.add_argument("--rounds", type=at_least_one, default=5)
     arguments = parser.parse_args()
     found = in_turn(arguments.model, arguments.threads, arguments.runs, arguments.rounds)
     for ours, tool in found:

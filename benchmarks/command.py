@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from skinedge.errors import SkinEdgeError
 
-__all__ = ["as_command"]
+__all__ = ["as_command", "at_least_one"]
+
+
+def at_least_one(text: str) -> int:
+    """An argument's number of runs, threads or rounds.
+
+    Raises:
+        ArgumentTypeError: it is no whole number, or less than 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
 
 
 def as_command(main: Callable[[], None]) -> None:

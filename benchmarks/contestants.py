@@ -6,7 +6,8 @@ Each function is a step of `suite.benchmark`: it adds subjects to the bench.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -185,25 +186,39 @@ def own_float(bench: Bench) -> None:
         source = bench.subjects[model.name].source
         _load(bench, name, form, f"restored from {source}")
         bench.models[-1].images = model.images
-        bench.notes.append(
-            f"{name} computes in float32 with the weights of {model.name}, rounded as they are "
-            "there: beside it, only quantized activations show."
+        bench.notes += _about_form(name, model, form, bool(bench.plan.data))
+
+
+def _about_form(name: str, model: Model, form: ModelFile, measured: bool) -> Iterator[str]:
+    """What to know of a float32 form before its accuracy is compared with the file's."""
+    how = (model.file.card or {}).get("quantization") or {}
+    parts = (("biases", "bias_images"), ("last layer", "refit_images"))
+    fitted = [what for what, images in parts if how.get(images)]
+    weights = f"the weights of {model.name}, rounded as they are there"
+    if fitted:
+        yield (
+            f"{name} computes in float32 with {weights}; {' and '.join(fitted)} are fitted to "
+            "what int8 computes, so that it answers a little worse than the network that was "
+            "compressed: the difference of the two is not what compression cost."
         )
-        if form.card and form.card["metrics"]:
-            bench.notes.append(
-                f"Accuracy recorded for {name} is that of the network before rounding."
-            )
-        how = (model.file.card or {}).get("quantization") or {}
-        fitted = [
-            what
-            for what, images in (("biases", "bias_images"), ("last layer", "refit_images"))
-            if how.get(images)
-        ]
-        if fitted:
-            bench.notes.append(
-                f"{name} has the {' and the '.join(fitted)} of {model.name}, fitted to what int8 "
-                "computes, and answers a little worse than the network that was compressed."
-            )
+    else:
+        yield (
+            f"{name} computes in float32 with {weights}: beside it, only quantized activations "
+            "show."
+        )
+    recorded = _recorded(form.card)
+    if recorded and measured:
+        figures = ", ".join(
+            f"{metric.replace('_', ' ').replace('auroc', 'AUROC')} {value:.4f}"
+            for metric, value in recorded.metrics.items()
+            if value is not None and not math.isnan(value)
+        )
+        yield (
+            f"Recorded of the network that was compressed to {model.name}, in float32, on its "
+            f"{recorded.split} split: {figures}."
+        )
+    elif recorded:
+        yield f"Accuracy recorded for {name} is that of the network before rounding."
 
 
 def keras_models(bench: Bench) -> None:

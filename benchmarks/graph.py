@@ -157,7 +157,8 @@ def operators(content: bytes) -> tuple[Operator, ...]:
         moved = _used(operator.inputs) | _used(operator.outputs)
         if name in VIEWS or _used(operator.outputs) <= known:
             moved = set()
-        label = tensors[operator.outputs[0]].name or b""
+        # CALL_ONCE, which sets variables up, has no output.
+        label = next((tensors[index].name for index in operator.outputs), None) or b""
         found.append(
             Operator(
                 name=label.decode(errors="replace"),

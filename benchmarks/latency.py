@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skinedge.benchmarks.command import as_command
+from skinedge.benchmarks.command import as_command, at_least_one
 from skinedge.benchmarks.timing import interleaved, spread
 from skinedge.runtime import Network
 
@@ -72,8 +72,8 @@ def measure(paths: list[Path], threads: int, runs: int, warm_up: int = 20) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("models", type=Path, nargs="+", help=".tflite files; ratios to the last")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--threads", type=at_least_one, default=1)
+    parser.add_argument("--runs", type=at_least_one, default=300)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     results = measure(arguments.models, arguments.threads, arguments.runs)

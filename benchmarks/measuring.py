@@ -161,6 +161,9 @@ def _asked_keras(bench: Bench) -> dict[str, Any]:
         if bench.subjects[name].role != "baseline":
             continue
         described = runs.Run(model.source).describe()
+        if tuple(described["recipe"]["spec"]["classes"]) != first.images.classes:
+            bench.notes.append(f"no accuracy of {name}: it answers for other classes")
+            continue
         same = described.get("split_sha256") == first.file.card["training"]["split_sha256"]
         if bench.plan.split != "all" and not same:
             bench.notes.append(f"no accuracy of {name}: it was trained on another split")

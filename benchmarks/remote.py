@@ -83,7 +83,8 @@ for place in "${TMPDIR:-}" /var/tmp /tmp; do
     folder=$(mktemp -d "$place/skinedge-XXXXXX") && break
 done
 [ -n "$folder" ] && cd "$folder" || exit 80
-export TMPDIR="$folder"
+export TMPDIR="$folder" KERAS_HOME="$folder" MPLCONFIGDIR="$folder"
+export XDG_CACHE_HOME="$folder" XDG_CONFIG_HOME="$folder"
 head -c "$bytes" <&3 | tar -xmf - || exit 81
 (read -r nothing <&3; kill -TERM $$) >/dev/null 2>&1 &
 watcher=$!

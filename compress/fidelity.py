@@ -37,8 +37,9 @@ class Fidelity:
     Attributes:
         agreement: share of images on which both name the same class, 0 to 1.
         divergence: KL(float || compressed) of the probabilities, nats.
-        attention_correlation: Pearson's, of the two maps, -1 to 1; NaN without attention.
-        attention_overlap: see `map_overlaps`, 0 to 1; NaN without attention.
+        attention_correlation: Pearson's, of the two maps, -1 to 1; NaN without two maps of one
+            size.
+        attention_overlap: see `map_overlaps`, 0 to 1; NaN as well.
     """
 
     agreement: float
@@ -72,8 +73,9 @@ def fidelity(full: Said, compressed: Said) -> Fidelity:
     p, q = (np.maximum(answers.probabilities, 1e-6) for answers in (full, compressed))
     same = full.probabilities.argmax(axis=1) == compressed.probabilities.argmax(axis=1)
     correlation = overlap = float("nan")
-    if full.attention is not None and compressed.attention is not None:
-        correlation = float(map_correlations(full.attention, compressed.attention).mean())
-        overlap = float(map_overlaps(full.attention, compressed.attention).mean())
+    maps = full.attention, compressed.attention
+    if maps[0] is not None and maps[1] is not None and maps[0].shape == maps[1].shape:
+        correlation = float(map_correlations(*maps).mean())
+        overlap = float(map_overlaps(*maps).mean())
     divergence = float((p * np.log(p / q)).sum(axis=1).mean())
     return Fidelity(float(same.mean()), divergence, correlation, overlap)

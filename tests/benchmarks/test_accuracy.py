@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from skinedge.benchmarks import measuring
 from skinedge.benchmarks.accuracy import change
+from skinedge.benchmarks.bench import Bench, Plan
 from skinedge.train.answers import Answers
 from skinedge.train.datasets.images import LabelledImage
 from skinedge.train.intervals import Bootstrap
@@ -36,3 +40,16 @@ def test_mcnemar_counts_what_one_alone_gets_right() -> None:
     assert found.agreement == pytest.approx(30 / 40)
     assert found.attention_correlation is None
     assert change("one", one, "same", one, Bootstrap(draws=50)).mcnemar == 1.0
+
+
+def test_a_baseline_of_other_classes_is_not_asked(tmp_path: Path) -> None:
+    """Its third column would be read as another diagnosis, or there is none."""
+    spec = {"classes": ["benign", "malignant"]}
+    (tmp_path / "run.json").write_text(json.dumps({"recipe": {"spec": spec}}))
+    images = SimpleNamespace(classes=("nv", "mel"))
+    first = SimpleNamespace(images=images, file=SimpleNamespace(card={"training": {}}))
+    bench = Bench(Plan(split="all"), lambda step, items: lambda done: None)
+    bench.models, bench.keras = [first], {"run": SimpleNamespace(trained=True, source=tmp_path)}
+    bench.subjects = {"run": SimpleNamespace(role="baseline")}
+    assert measuring._asked_keras(bench) == {}
+    assert bench.notes == ["no accuracy of run: it answers for other classes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -107,3 +108,23 @@ def test_keras_computes_the_float32_form_or_is_left_out(
         ["m-float32 in Keras was not measured: cannot restore it"] if asked else []
     )
     assert list(bench.subjects) == list(precisions)
+
+
+def test_a_fitted_float32_form_says_what_its_accuracy_is_not() -> None:
+    assert CARD is not None
+    plain = {**CARD, "quantization": None}
+    metrics = {**CARD["metrics"], "accuracy": 0.875, "melanoma_auroc": math.nan}
+    form = ModelFile(Path("form.tflite"), b"", (), {**CARD, "metrics": metrics})
+
+    def said(card: dict[str, Any], measured: bool) -> list[str]:
+        model = Model("m", ModelFile(Path("m.tflite"), b"", (), card), {})
+        return list(contestants._about_form("m-float32", model, form, measured))
+
+    fitted, recorded = said(CARD, measured=True)
+    assert "last layer are fitted to what int8 computes" in fitted
+    assert "not what compression cost" in fitted
+    assert "accuracy 0.8750, balanced accuracy " in recorded
+    assert "melanoma" not in recorded
+    exact, recorded = said(plain, measured=False)
+    assert "only quantized activations show" in exact
+    assert "Accuracy recorded for m-float32" in recorded

@@ -131,6 +131,16 @@ def test_weights_behind_the_tables_are_found() -> None:
     assert graph.parameters(content + b"".join(data)) == 8 * 8 + 8
 
 
+def test_an_operator_without_outputs_has_no_name() -> None:
+    """CALL_ONCE, in files whose variables are set up first."""
+    model = graph.read(_one("FULLY_CONNECTED", [(1, 20), (7, 20)], (1, 7), "INT8", {1}))
+    (operator,) = model.subgraphs[0].operators
+    operator.outputs = np.array([], np.int32)
+    model.operatorCodes[0].builtinCode = schema.BuiltinOperator.CALL_ONCE
+    (found,) = graph.operators(bytes(convert_object_to_bytearray(model)))
+    assert (found.name, found.kind, found.macs) == ("", "CALL_ONCE", 0)
+
+
 def test_other_bytes_are_refused() -> None:
     with pytest.raises(ModelFileError, match="not a TensorFlow Lite file"):
         graph.operators(b"PK\x03\x04 something else")

@@ -61,6 +61,7 @@ class Board:
         path: first in the host's PATH.
         known, config: of the client.
         sshd: holds the number of the server's process.
+        home: of whoever logs in.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class Board:
     known: Path
     config: Path
     sshd: Path
+    home: Path
 
     def left(self) -> list[Path]:
         return list(self.folder.iterdir())
@@ -85,11 +87,11 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     found = Board(
-        *(tmp_path / name for name in ("there", "path", "known_hosts", "ssh_config", "pid"))
+        *(tmp_path / name for name in ("there", "path", "known_hosts", "ssh_config", "pid", "home"))
     )
     found.folder.mkdir()
     found.path.mkdir()
-    (home := tmp_path / "home").mkdir()
+    found.home.mkdir()
     found.known.write_text(f"[127.0.0.1]:{port} {host}")
     (tmp_path / "authorized_keys").write_text(mine)
     python = Path(sys.executable).parent
@@ -99,7 +101,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Board]:
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         "PermitRootLogin prohibit-password\n"
         # A home of its own: bash reads ~/.bashrc over ssh, which may put other Pythons first.
-        f"SetEnv PATH={found.path}:{python}:/usr/bin:/bin TMPDIR={found.folder} HOME={home}\n"
+        f"SetEnv PATH={found.path}:{python}:/usr/bin:/bin TMPDIR={found.folder} HOME={found.home}\n"
     )
     found.config.write_text(
         f"Host board\n  HostName 127.0.0.1\n  Port {port}\n  User {getpass.getuser()}\n"
@@ -520,3 +522,4 @@ def test_end_to_end(board: Board) -> None:
     assert [subject.role for subject in report.subjects] == ["model"]
     assert said
     assert not board.left()
+    assert not list(board.home.rglob("*")), "Keras and Matplotlib have folders of their own"

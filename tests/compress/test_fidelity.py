@@ -54,4 +54,8 @@ def test_answers_are_compared_image_by_image() -> None:
 
 def test_a_lost_map_is_not_a_number() -> None:
     full = answers([[0.9, 0.1]], np.arange(4.0).reshape(1, 2, 2))
-    assert np.isnan(fidelity(full, replace(full, attention=None)).attention_correlation)
+    coarser = np.ones((1, 1, 1))
+    for attention in (None, coarser):
+        found = fidelity(full, replace(full, attention=attention))
+        assert np.isnan(found.attention_correlation)
+        assert np.isnan(found.attention_overlap)
