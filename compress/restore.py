@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import keras
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from skinedge.errors import CompressionError, RunError
+from skinedge.errors import CompressionError, RunError, SkinEdgeError
 from skinedge.model_file import ModelFile, parse_model
 from skinedge.train.batches import normalise
 from skinedge.train.datasets.splits import write_split
@@ -30,6 +31,7 @@ from skinedge.train.zoo.build import build
 from .activations import replace_activations
 from .channels import keep_channels
 from .convert import float32_tflite
+from .file_weights import by_channel_of, kernels_of
 from .metadata import package
 from .pipeline import training_pixels
 from .recipe import SWISH
@@ -38,75 +40,12 @@ __all__ = ["float32_form", "restore", "restored"]
 
 STATISTICS_IMAGES = 384
 _BATCH = 32
-# Of each operator with weights: the order of the axes that takes its kernel to Keras' order.
-_TO_KERAS = {"CONV_2D": (1, 2, 3, 0), "DEPTHWISE_CONV_2D": (1, 2, 3, 0), "FULLY_CONNECTED": (1, 0)}
-
-
-def _float(model: Any, tensor: Any) -> np.ndarray:
-    """The numbers of a constant, dequantized."""
-    dtypes = {
-        schema.TensorType.INT8: np.int8,
-        schema.TensorType.INT32: np.int32,
-        schema.TensorType.FLOAT32: np.float32,
-    }
-    data = model.buffers[tensor.buffer].data
-    if tensor.type not in dtypes or data is None:
-        raise CompressionError("cannot restore it: its weights are not int8 or float32")
-    shape = [int(side) for side in tensor.shape]
-    values = np.frombuffer(bytes(data), dtypes[tensor.type]).reshape(shape).astype(np.float64)
-    if tensor.type == schema.TensorType.FLOAT32:
-        return values
-    scale = np.asarray(tensor.quantization.scale, np.float64)
-    axis = [1] * len(shape)
-    axis[tensor.quantization.quantizedDimension] = -1
-    return np.asarray(values * scale.reshape(axis))
-
-
-def _named(names: Sequence[str], layers: Iterable[str]) -> list[str]:
-    """Which of `layers` each tensor's name is of, empty where of none or one cannot tell.
-
-    The converter numbers what it has seen before: `net/stem_conv_1/convolution` is `stem_conv`'s.
-    Where that is a layer's name too (`conv_1`), it is the one that no other tensor is surely of.
-    """
-    known = set(layers)
-    parts = [re.split("[/;]", name) for name in names]
-    found = [{y for x in words for y in (x, re.sub(r"_\d+$", "", x))} & known for words in parts]
-    while True:
-        sure = set().union(*(some for some in found if len(some) == 1))
-        left = [some - sure if len(some) > 1 else some for some in found]
-        if left == found:
-            return [some.pop() if len(some) == 1 else "" for some in found]
-        found = left
-
-
-def _weights(content: bytes, layers: dict[str, Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Kernel, in Keras' order of axes, and bias of each layer that the file names.
-
-    A layer that is called twice has a bias in the file for each call, corrected by itself: their
-    mean is returned.
-    """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    graph, codes = model.subgraphs[0], [code.builtinCode for code in model.operatorCodes]
-    orders = {getattr(schema.BuiltinOperator, kind): axes for kind, axes in _TO_KERAS.items()}
-    operators = [one for one in graph.operators if codes[one.opcodeIndex] in orders]
-    outputs = [graph.tensors[operator.outputs[0]].name.decode() for operator in operators]
-    kernels: dict[str, np.ndarray] = {}
-    biases: dict[str, list[np.ndarray]] = {}
-    for operator, name in zip(operators, _named(outputs, layers), strict=True):
-        if not name:
-            continue
-        layer = layers[name]
-        kernel, *bias = (_float(model, graph.tensors[i]) for i in operator.inputs[1:] if i >= 0)
-        kernel = kernel.transpose(orders[codes[operator.opcodeIndex]])
-        wanted = tuple(layer.kernel.shape)
-        if kernel.size != np.prod(wanted):
-            raise CompressionError(
-                f"cannot restore it: {layer.name} is of another shape than its card says"
-            )
-        zero = np.zeros(layer.output.shape[-1])
-        kernels[name] = kernel.reshape(wanted)
-        biases.setdefault(name, []).append(bias[0] if bias else zero)
-    return {name: (kernel, np.mean(biases[name], axis=0)) for name, kernel in kernels.items()}
+_WITH_KERNEL = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Dense,
+)
 
 
 def _normalisers(model: Any) -> dict[str, Any]:
@@ -118,12 +57,35 @@ def _normalisers(model: Any) -> dict[str, Any]:
     }
 
 
-def _constant_behind(layer: Any) -> float:
-    """What the graph adds to all a layer gives (hard sigmoid: 3): a file has it in the bias."""
-    (node, *more) = layer._outbound_nodes or [None]
-    if node is None or more or type(node.operation).__name__ != "Add":
-        return 0.0
-    return sum(value for value in node.arguments.args if isinstance(value, int | float))
+def _line(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(factor, offset): a batch normalisation computes factor * x + offset, channel by channel."""
+    *learnt, mean, variance = layer.get_weights()
+    factor = (learnt[0] if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
+    return factor, (learnt[-1] if layer.center else 0.0) - factor * mean
+
+
+def _set_line(
+    layer: Any,
+    line: tuple[np.ndarray, np.ndarray],
+    statistics: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Let a batch normalisation compute `line` with this (mean, variance): by default with those
+    that change nothing.
+
+    One that learns no factor or no offset has it in its variance or its mean: those are not set.
+    """
+    factor, offset = line
+    mean, variance = statistics or (0 * offset, 0 * offset + 1 - layer.epsilon)
+    learnt = []
+    if layer.scale:
+        learnt.append(factor * np.sqrt(variance + layer.epsilon))
+    else:
+        variance = factor**-2.0 - layer.epsilon
+    if layer.center:
+        learnt.append(offset + factor * mean)
+    else:
+        mean = -offset / factor
+    layer.set_weights([*learnt, mean, variance])
 
 
 def _changes(card: dict[str, Any]) -> dict[str, Any]:
@@ -150,10 +112,63 @@ def _network(card: dict[str, Any]) -> Any:
     return keep_channels(model, {n: np.arange(k) for n, k in left.items()}) if left else model
 
 
+@contextmanager
+def _restoring(path: Path) -> Iterator[None]:
+    """What the block raises becomes one line: Keras raises whatever does not fit a network.
+
+    Raises:
+        CompressionError: the block raised.
+    """
+    try:
+        yield
+    except CompressionError as error:
+        raise CompressionError(f"{path}: {error}") from None
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [""])[0]
+        why = first if isinstance(error, SkinEdgeError) else f"{type(error).__name__}: {first}"
+        raise CompressionError(f"{path}: cannot restore it: {why}") from error
+
+
+def _fill(model: Any, content: bytes) -> None:
+    """Give a network the weights of a flatbuffer.
+
+    Raises:
+        CompressionError: it lacks some.
+    """
+    flatbuffer = schema.ModelT.InitFromPackedBuf(content, 0)
+    layers = {layer.name: layer for layer in model.layers if layer.weights}
+    with_kernel = {name: x for name, x in layers.items() if isinstance(x, _WITH_KERNEL)}
+    kinds = (keras.layers.BatchNormalization, keras.layers.GroupNormalization, keras.layers.Conv1D)
+    alone = {name: x for name, x in layers.items() if isinstance(x, kinds)}
+    kernels, by_channel = kernels_of(flatbuffer, with_kernel), by_channel_of(flatbuffer, alone)
+    normalisers = _normalisers(model)
+    filled = set(kernels)
+    for name, (kernel, bias) in kernels.items():
+        normaliser = normalisers.get(name)
+        if normaliser and normaliser.name not in by_channel:
+            _set_line(normaliser, (np.ones(len(bias)), bias))
+            filled.add(normaliser.name)
+            bias = 0 * bias
+        bias = bias + by_channel.get(name, {}).get("offset", 0.0)
+        layers[name].set_weights([kernel, bias][: len(layers[name].weights)])
+    for name, own in by_channel.items():
+        if own.keys() != {"factor", "offset"}:
+            continue
+        line, layer = (own["factor"], own["offset"]), layers[name]
+        if isinstance(layer, keras.layers.BatchNormalization):
+            _set_line(layer, line)
+        else:
+            layer.set_weights(line)
+        filled.add(name)
+    if lacking := [name for name in layers if name not in filled]:
+        raise CompressionError(f"cannot restore it: no weights for {lacking[0]}")
+
+
 def restored(file: ModelFile) -> Any:
     """The Keras model of a file: logits and, with attention, the map.
 
-    Inference alone: every batch normalisation is the identity with the convolution's bias.
+    Inference alone: every batch normalisation that was folded into a convolution is the identity
+    with the convolution's bias.
 
     Args:
         file: a SkinEdge file; its network is its recipe's, but for channels removed and swish
@@ -164,43 +179,33 @@ def restored(file: ModelFile) -> Any:
     """
     if file.card is None:
         raise CompressionError(f"{file.path}: cannot restore it: not a SkinEdge file")
-    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
-    try:
+    with _restoring(file.path):
         model = _network(file.card)
-        layers = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
-        weights = _weights(file.content[: file.card["flatbuffer_bytes"]], layers)
-    except CompressionError as error:
-        raise CompressionError(f"{file.path}: {error}") from None
-    normalisers = _normalisers(model)
-    for name, (kernel, bias) in weights.items():
-        bias = bias - _constant_behind(layers[name])
-        layers[name].set_weights([kernel, bias][: len(layers[name].get_weights())])
-        if follows := normalisers.get(name):
-            one = np.ones(len(bias))
-            follows.set_weights([one, bias, 0 * one, one - follows.epsilon])
-    filled = {*weights, *(normalisers[name].name for name in weights if name in normalisers)}
-    if lacking := [x.name for x in model.layers if x.weights and x.name not in filled]:
-        raise CompressionError(f"{file.path}: cannot restore it: no weights for {lacking[0]}")
+        _fill(model, file.content[: file.card["flatbuffer_bytes"]])
     return model
 
 
 def _set_statistics(model: Any, images: np.ndarray) -> None:
-    """Give each batch normalisation the statistics of these images; answers stay as they are."""
+    """Give each batch normalisation the statistics of these images; answers stay as they are.
+
+    One that learns no factor keeps its variance of 1: it gave its training images that variance.
+    """
     normalisers = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+    if not normalisers:  # VGG
+        return
     inner = keras.Model(model.inputs, [layer.input for layer in normalisers])
-    sums = [np.zeros((2, layer.gamma.shape[0])) for layer in normalisers]
+    sums = [np.zeros((2, layer.moving_mean.shape[0])) for layer in normalisers]
     counts = np.zeros(len(normalisers))
     for start in range(0, len(images), _BATCH):
         values = inner.predict_on_batch(normalise(images[start : start + _BATCH]))
-        for k, value in enumerate(values):
+        for k, value in enumerate(keras.tree.flatten(values)):  # no list where there is one
             rows = np.asarray(value, np.float64).reshape(-1, value.shape[-1])
             sums[k] += rows.sum(axis=0), (rows**2).sum(axis=0)
             counts[k] += len(rows)
     for layer, (total, squares), count in zip(normalisers, sums, counts, strict=True):
         mean = total / count
         variance = np.maximum(squares / count - mean**2, 0.0)
-        _, bias, *_ = layer.get_weights()
-        layer.set_weights([np.sqrt(variance + layer.epsilon), bias + mean, mean, variance])
+        _set_line(layer, _line(layer), (mean, variance))
 
 
 def float32_form(file: ModelFile) -> ModelFile:
@@ -219,23 +224,48 @@ def float32_form(file: ModelFile) -> ModelFile:
     return parse_model(package(content, card), path)
 
 
+@contextmanager
+def _appearing(folder: Path) -> Iterator[Path]:
+    """The folder to write into instead; it takes `folder`'s place once the block has ended well.
+
+    Whatever goes wrong, it is gone.
+
+    Raises:
+        OSError: the disk is full, say; names `folder`.
+    """
+    folder = folder.resolve()
+    partial = folder.with_name(f"partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)  # of an attempt that was killed
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        if folder.exists():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:  # a full disk names no file
+        raise OSError(error.errno, error.strerror or str(error), str(folder)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def restore(file: ModelFile, paths: Sequence[Path], folder: Path) -> Run:
     """Write the run folder of a file: to compress it otherwise, learn from it or go on.
 
     Args:
         file: see `restored`.
         paths: of the dataset it was trained on; see `Partition.open`.
-        folder: to be made; missing or empty.
+        folder: to be made, whole or not at all; missing or empty.
 
     Raises:
         CompressionError: see `restored`.
         RunError: the folder is in the way, or the file was trained on another split.
         DatasetError, UsageError: see `Partition.open`.
+        OSError: see `_appearing`.
     """
     model, card = restored(file), dict(file.card or {})
     if folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder}: not empty; give another --out")
-    training, run = card["training"], Run(folder)
+    training = card["training"]
     partition = Partition.of(training)
     split = partition(partition.open(*paths))
     if split.digest() != training["split_sha256"]:
@@ -250,8 +280,9 @@ def restore(file: ModelFile, paths: Sequence[Path], folder: Path) -> Run:
         "start": f"file {hashlib.sha256(file.content).hexdigest()}",
         "versions": {**card["versions"], "keras": keras.__version__, "numpy": np.__version__},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    write_split(run.split, split)
-    save(model, run.model)
-    return run
+    with _appearing(folder) as partial:
+        run = Run(partial)
+        run.description.write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        write_split(run.split, split)
+        save(model, run.model)
+    return Run(folder)
