@@ -7,13 +7,15 @@
 A machine that is warm, busy or clocked down is slower at everything. So no millisecond of one
 report is held against one of the other; compared is each subject's time as a multiple of a
 yardstick's in the same report. The yardstick is what SkinEdge's own models do not touch, where
-both reports timed it and it is the same in both: the full-precision baseline, else a published
-network, else a peer; with the same number of threads if there is one. Only without any it is the
-last of the models, which at least leaves the first to be judged. What slows the yardstick and
-the subject alike is not seen, and of a yardstick itself no time is judged. Between different
-machines even multiples change, and none is judged.
+both reports timed it on the processor and it is the same work in both: the full-precision
+baseline, else a published network, else a peer that runs a model whose file did not change; of
+equals the one with the same number of threads. Without any it is the last model whose file did
+not change, which leaves the others to be judged. A model alone is set against the roof, for one
+thread. What slows the yardstick and the subject alike is not seen, and of a yardstick itself no
+time is judged. Between different machines even multiples change: no time is judged, nor memory.
 
-Files, partitions and accuracy do not depend on the machine, and are judged always.
+Only models are judged: a slower peer is no fault of SkinEdge's. What the old report has of a model
+and the new one lacks counts as worse.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .results import Latency, Machine, Report, Size, Spread, Subject
+from .results import Accuracy, Change, Machine, Report, Size, Subject
 from .words import (
     DASH,
     accuracy_of,
@@ -35,13 +37,22 @@ from .words import (
     table_of,
 )
 from .words import threads as in_words
+from .yardstick import Pairs, Yardstick, ours, time_of, yardstick
 
-__all__ = ["METRIC_FALL", "Row", "compare", "regressed", "text"]
+__all__ = ["LIKENESS_FALL", "METRIC_FALL", "NOISY", "Row", "compare", "regressed", "text"]
 
 # On the same images; what rounding moves by itself is below.
 METRIC_FALL = 0.003
-YARDSTICKS = ("baseline", "published", "peer", "model")
+LIKENESS_FALL = 0.01
+# Two runs on one idle machine agree within 3 % on inference, and within 20 % on these.
+NOISY = 0.25
+STEADY = ("inference", "total")
+TIMES = (*STEADY, "preprocessing", "postprocessing", "throughput")
 LOWER_IS_BETTER = ("expected_calibration_error", "brier_score")
+LIKENESSES = ("agreement", "attention_correlation", "attention_overlap")
+MISSING = "missing now"
+NOT_OURS = "not SkinEdge's, not judged"
+OTHER_IMAGES = "not judged: of other images, or not of this run"
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class Row:
         ratio: new by old; None where there is none.
         regressed: whether it got worse by more than is allowed.
         note: what a reader must know to judge it.
+        judged: whether it could be `regressed`.
     """
 
     subject: str
@@ -64,6 +76,7 @@ class Row:
     ratio: float | None = None
     regressed: bool = False
     note: str = ""
+    judged: bool = False
 
 
 def _same_machine(new: Machine, old: Machine) -> str:
@@ -75,84 +88,76 @@ def _same_machine(new: Machine, old: Machine) -> str:
     return "" if new.processor or new.board else "neither report names its processor"
 
 
-def _timed(subject: Subject, number_of_threads: int) -> Latency | None:
-    timed = () if subject.refused else subject.latency
-    return next((t for t in timed if t.threads == number_of_threads and t.inference.median), None)
-
-
-def _identity(subject: Subject) -> tuple[object, ...]:
-    """What makes a time the time of the same work."""
-    size = subject.size
-    return (subject.runtime, subject.device, subject.precision, subject.input, size.macs)
-
-
-def _yardstick(pairs: list[tuple[Subject, Subject]], n: int) -> tuple[Subject, int] | None:
-    """The yardstick for `n` threads, and how many it was timed with itself."""
-    found = []
-    for place, (now, before) in enumerate(pairs):
-        if now.role not in YARDSTICKS or _identity(now) != _identity(before):
-            continue
-        own, rank = now.role == "model", YARDSTICKS.index(now.role)
-        for m in [n] if own else sorted(t.threads for t in now.latency):
-            if _timed(now, m) and _timed(before, m):
-                found.append((own, m != n, rank, -place if own else place, m, now))
-    if not found:
+def _multiple(
+    now: Subject, before: Subject, n: int, what: str, by: Yardstick, allowed: float, same: bool
+) -> Row | None:
+    """One time, or images a second, in units of the yardstick; None unless both have it."""
+    a, b = (time_of(s, n, what) for s in (before, now))
+    if not a or not b:
         return None
-    *_, m, best = min(found, key=lambda f: f[:5])
-    return best, m
+    rate = what == "throughput"
+    a, b = (a * by.old, b * by.new) if rate else (a / by.old, b / by.new)
+    ratio, cost = b / a, a / b if rate else b / a
+    more = allowed if what in STEADY and by.role != "roof" else max(allowed, NOISY)
+    judged = same and ours(now)
+    doubt = "or the yardstick got slower" if by.role == "model" and cost < 1 - more else ""
+    shown = f"{what}, {in_words(n)}, {by.name} = 1"
+    # Images in the time of one yardstick: its time is in ms, they are counted by the second.
+    one, other = (f"{v / 1000 if rate else v:.3g}" for v in (a, b))
+    note = doubt if ours(now) else NOT_OURS
+    return Row(now.name, shown, one, other, ratio, judged and cost > 1 + more, note, judged)
 
 
-def _median(report: Report, name: str, number_of_threads: int) -> float:
-    (found,) = (s for s in report.subjects if s.name == name)
-    timed = _timed(found, number_of_threads)
-    assert timed is not None
-    return timed.inference.median
+def _times(pairs: Pairs, new: Report, old: Report, allowed: float, same: bool) -> Iterator[Row]:
+    shown: set[tuple[str, int]] = set()
+    for n in sorted({t.threads for _, s in pairs for t in s.latency}):
+        by = yardstick(pairs, new, old, n)
+        if by and (by.name, by.threads) not in shown:
+            shown.add((by.name, by.threads))
+            what, note = f"inference, {in_words(by.threads)}, ms", "the yardstick, not judged"
+            yield Row(by.name, what, figure(by.old), figure(by.new), by.new / by.old, note=note)
+        for now, before in pairs:
+            if by and now.name != by.name:
+                rows = (_multiple(now, before, n, what, by, allowed, same) for what in TIMES)
+                yield from filter(None, rows)
+            a, b = (time_of(s, n, "inference") for s in (before, now))
+            if not by and a and b:
+                what, note = f"inference, {in_words(n)}, ms", "not judged: there is no yardstick"
+                yield Row(now.name, what, figure(a), figure(b), b / a, note=note)
 
 
-def _times(
-    pairs: list[tuple[Subject, Subject]], new: Report, old: Report, allowed: float, judged: bool
-) -> Iterator[Row]:
-    shown_before: set[tuple[str, int]] = set()
-    numbers = {t.threads for s, _ in pairs for t in s.latency}
-    for n in sorted(numbers & {t.threads for _, s in pairs for t in s.latency}):
-        found = _yardstick(pairs, n)
-        if found is None:
-            note = "nothing that is the same in both reports was timed in both"
-            yield Row("", f"time, {in_words(n)}", note=note)
-            continue
-        yardstick, m = found
-        name, then, now = yardstick.name, *(_median(r, yardstick.name, m) for r in (old, new))
-        timed = [(s.name, _timed(s, n), _timed(before, n)) for s, before in pairs]
-        others = [(s, a, b) for s, a, b in timed if a and b and s != name]
-        note = "the yardstick, not judged" + ("" if others else ": nothing to compare it with")
-        if (m == n or others) and (name, m) not in shown_before:
-            shown_before.add((name, m))
-            what = f"inference, {in_words(m)}, ms"
-            yield Row(name, what, figure(then), figure(now), now / then, note=note)
-        for subject, mine, theirs in others:
-            shown = f"{in_words(n)}, {name} = 1"
-            for what in ("inference", "total"):
-                a, b = getattr(theirs, what), getattr(mine, what)
-                if not a or not b or not a.median:
-                    continue
-                old_words, new_words = f"{a.median / then:.3g}", f"{b.median / now:.3g}"
-                ratio = (b.median / now) / (a.median / then)
-                worse = judged and ratio > 1 + allowed
-                doubt = yardstick.role == "model" and ratio < 1 - allowed
-                note = "or the yardstick got slower" if doubt else ""
-                yield Row(subject, f"{what}, {shown}", old_words, new_words, ratio, worse, note)
+def _lost(subject: Subject, what: str, before: str, same: bool = True) -> Row:
+    """A figure that the old report alone has."""
+    judged = same and ours(subject)
+    return Row(subject.name, what, before, regressed=judged, note=MISSING, judged=judged)
 
 
-def _cold(name: str, old: Spread | None, new: Spread | None) -> Iterator[Row]:
-    if old and new and old.median:
-        note = "not judged: caches of the disk decide it"
-        old_words, new_words = figure(old.median), figure(new.median)
-        ratio = new.median / old.median
-        yield Row(name, "cold start, ms", old_words, new_words, ratio, note=note)
+def _lost_times(now: Subject, before: Subject, same: bool) -> Iterator[Row]:
+    if now.refused:
+        return
+    for n in sorted(t.threads for t in before.latency):
+        for what in TIMES:
+            value = time_of(before, n, what)
+            if value and not time_of(now, n, what):
+                unit = "" if what == "throughput" else ", ms"
+                yield _lost(now, f"{what}, {in_words(n)}{unit}", figure(value), same)
 
 
-def _sizes(name: str, old: Size, new: Size, allowed: float) -> Iterator[Row]:
+def _cold(now: Subject, before: Subject, same: bool) -> Iterator[Row]:
+    old, new = before.size.cold_start, now.size.cold_start
+    if old is None or not known(old.median) or not old.median:
+        return
+    if new is None or not known(new.median):
+        yield _lost(now, "cold start, ms", figure(old.median), same)
+        return
+    note = "not judged: caches of the disk decide it"
+    words, ratio = (figure(old.median), figure(new.median)), new.median / old.median
+    yield Row(now.name, "cold start, ms", *words, ratio, note=note)
+
+
+def _sizes(subject: Subject, old: Size, allowed: float, same: bool) -> Iterator[Row]:
     """A byte more is worse, but in memory, which the system rounds and shares."""
+    new, name, note = subject.size, subject.name, "" if ours(subject) else NOT_OURS
     figures = (
         ("file", old.file, new.file, megabytes, 0.0),
         ("parameters", old.parameters, new.parameters, count, 0.0),
@@ -162,43 +167,86 @@ def _sizes(name: str, old: Size, new: Size, allowed: float) -> Iterator[Row]:
         ("peak memory", old.peak_memory, new.peak_memory, megabytes, allowed),
     )
     for what, before, now, words, more in figures:
-        if before is None or now is None or not known(before) or not known(now):
+        comparable = same or what != "peak memory"
+        if before is None or not known(before):
+            continue
+        if now is None or not known(now):
+            yield _lost(subject, what, words(before), comparable)
             continue
         ratio = now / before if before else None
-        yield Row(name, what, words(before), words(now), ratio, now > before * (1 + more))
+        judged = ours(subject) and comparable
+        worse = judged and now > before * (1 + more)
+        yield Row(name, what, words(before), words(now), ratio, worse, note, judged)
     if old.partitions is not None and new.partitions is not None:
         before, now = sum(old.outside.values()), sum(new.outside.values())
         if before or now:
             what, ratio = "operators outside", now / before if before else None
-            yield Row(name, what, str(before), str(now), ratio, now > before)
+            judged = ours(subject)
+            worse = judged and now > before
+            yield Row(name, what, str(before), str(now), ratio, worse, note, judged)
+
+
+def _answered(found: Accuracy | None) -> str:
+    """What was answered; empty for nothing."""
+    if found is None:
+        return ""
+    return f"{found.dataset}, {found.split}, {found.images} images, {origin(found)}"
 
 
 def _accuracies(new: Subject, old: Subject) -> Iterator[Row]:
     now, before = accuracy_of(new), accuracy_of(old)
-    if now is None or before is None:
+    if before is None:
         return
-    first, second = (
-        f"{a.dataset}, {a.split}, {a.images} images, {origin(a)}" for a in (before, now)
-    )
-    if first != second:
-        yield Row(
-            new.name,
-            "accuracy",
-            first,
-            second,
-            note="not judged: of other images, or not of this run",
-        )
+    if now is None:
+        yield _lost(new, "accuracy", _answered(before))
         return
-    for key, value in now.metrics.items():
-        other = before.metrics.get(key)
-        if value is None or other is None or not known(value) or not known(other):
+    if _answered(now) != _answered(before):
+        yield Row(new.name, "accuracy", _answered(before), _answered(now), note=OTHER_IMAGES)
+        return
+    for key, other in before.metrics.items():
+        value = now.metrics.get(key)
+        if other is None or not known(other):
+            continue
+        if value is None or not known(value):
+            yield _lost(new, metric(key), f"{other:.4f}")
             continue
         fall = value - other if key in LOWER_IS_BETTER else other - value
         low, high = before.intervals.get(key, (value, value))
-        note = "" if low <= value <= high else "beyond the old 95 % interval"
-        ratio = value / other if other else None
-        worse = fall > METRIC_FALL
-        yield Row(new.name, metric(key), f"{other:.4f}", f"{value:.4f}", ratio, worse, note)
+        inside = not known(low) or not known(high) or low <= value <= high
+        notes = ("" if inside else "beyond the old 95 % interval", "" if ours(new) else NOT_OURS)
+        ratio, judged = value / other if other else None, ours(new)
+        worse, note = judged and fall > METRIC_FALL, "; ".join(filter(None, notes))
+        yield Row(new.name, metric(key), f"{other:.4f}", f"{value:.4f}", ratio, worse, note, judged)
+
+
+def _likenesses(pairs: Pairs, new: Report, old: Report) -> Iterator[Row]:
+    """How like a model's answers and maps are to another's."""
+    of = {now.name: (now, before) for now, before in pairs}
+    changes = {(change.model, change.against): change for change in new.changes}
+    for before in old.changes:
+        if before.model in of:
+            yield from _likeness(
+                *of[before.model], changes.get((before.model, before.against)), before
+            )
+
+
+def _likeness(subject: Subject, was: Subject, now: Change | None, before: Change) -> Iterator[Row]:
+    one, other = accuracy_of(subject), accuracy_of(was)
+    elsewhere = one is not None and _answered(one) != _answered(other)
+    if elsewhere or (now is not None and now.images != before.images):
+        yield Row(subject.name, f"likeness to {before.against}", note=OTHER_IMAGES)
+        return
+    for key in LIKENESSES:
+        what, a = f"{metric(key)}, {before.against}", getattr(before, key)
+        b = getattr(now, key) if now else None
+        if not known(a):
+            continue
+        if not known(b):
+            yield _lost(subject, what, f"{a:.4f}")
+            continue
+        judged, ratio = ours(subject), b / a if a else None
+        worse, note = judged and a - b > LIKENESS_FALL, "" if judged else NOT_OURS
+        yield Row(subject.name, what, f"{a:.4f}", f"{b:.4f}", ratio, worse, note, judged)
 
 
 def _context(new: Report, old: Report, apart: str) -> Iterator[Row]:
@@ -213,35 +261,45 @@ def _context(new: Report, old: Report, apart: str) -> Iterator[Row]:
         if report.machine.throttled:
             yield Row("", "throttling", note=f"the {which} machine slowed down meanwhile")
     names = {s.name for s in new.subjects}, {s.name for s in old.subjects}
-    for subject in (*new.subjects, *old.subjects):
-        if subject.name not in names[0] & names[1]:
-            note = "only in the new report" if subject.name in names[0] else "missing now"
-            yield Row(subject.name, "subject", note=note)
+    for subject in new.subjects:
+        if subject.name not in names[1]:
+            yield Row(subject.name, "subject", note="only in the new report")
+    for subject in old.subjects:
+        if subject.name not in names[0]:
+            yield _lost(subject, "subject", DASH)
 
 
 def compare(new: Report, old: Report, tolerance: float = 0.05) -> list[Row]:
-    """Every figure that both reports have, of subjects of the same name.
+    """Every figure of the old report, beside the new one's of subjects of the same name.
 
     Args:
         new: what is judged.
         old: what it is judged by.
-        tolerance: how much larger a time, as a multiple of the yardstick's, or a process's memory
-            may get: 0.05 is 5 %. Sizes, partitions and operators outside the delegate may not
-            grow at all, and no metric may fall by more than `METRIC_FALL`.
+        tolerance: how much larger an inference or a whole prediction, as a multiple of the
+            yardstick, or a process's memory may get: 0.05 is 5 %. Its stages, images a second and
+            what is set against the roof may get worse by `NOISY`, if that is more. Sizes,
+            partitions and operators outside the delegate may not grow at all; no metric may fall
+            by more than `METRIC_FALL`, and no agreement with another model, of answers or of
+            maps, by more than `LIKENESS_FALL`.
     """
     by_name = {subject.name: subject for subject in old.subjects}
     pairs = [(s, by_name[s.name]) for s in new.subjects if s.name in by_name]
     apart = _same_machine(new.machine, old.machine)
+    same = not apart
     rows = list(_context(new, old, apart))
     for subject, before in pairs:
         if subject.refused != before.refused:
             note = f"refused: {subject.refused}" if subject.refused else "not refused any more"
-            rows.append(Row(subject.name, "subject", note=note))
-    rows += _times(pairs, new, old, tolerance, judged=not apart)
+            judged = ours(subject)
+            worse = judged and bool(subject.refused)
+            rows.append(Row(subject.name, "subject", regressed=worse, note=note, judged=judged))
+    rows += _times(pairs, new, old, tolerance, same)
     for subject, before in pairs:
-        rows += _sizes(subject.name, before.size, subject.size, tolerance)
-        rows += _cold(subject.name, before.size.cold_start, subject.size.cold_start)
+        rows += _lost_times(subject, before, same)
+        rows += _sizes(subject, before.size, tolerance, same)
+        rows += _cold(subject, before, same)
         rows += _accuracies(subject, before)
+    rows += _likenesses(pairs, new, old)
     return rows
 
 
@@ -251,7 +309,7 @@ def regressed(rows: list[Row]) -> bool:
 
 
 def text(rows: list[Row]) -> str:
-    """For a terminal: what is not the same."""
+    """For a terminal: what is not the same, and how much was judged at all."""
     cells = (
         (
             row.subject or "report",
@@ -262,10 +320,12 @@ def text(rows: list[Row]) -> str:
             "; ".join(filter(None, ("WORSE" if row.regressed else "", row.note))) or DASH,
         )
         for row in rows
-        if row.ratio != 1 or row.regressed or row.note
+        if row.ratio != 1 or row.regressed or row.note not in ("", NOT_OURS)
     )
     header = ("subject", "figure", "old", "new", "new / old", "verdict")
     table = table_of("compare", "Against the earlier report", header, cells)
-    worse, figures = sum(row.regressed for row in rows), sum(row.ratio is not None for row in rows)
-    total = f"{worse or 'None'} of {figures} figures got worse."
+    worse, judged = sum(row.regressed for row in rows), [row for row in rows if row.judged]
+    total = f"{worse or 'None'} of {len(judged)} judged figures got worse."
+    if not any(row.figure.split(",")[0] in TIMES for row in judged):
+        total += " No time was judged."
     return f"{plain(table)}\n{total}" if table else total

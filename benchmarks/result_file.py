@@ -74,13 +74,13 @@ def read(path: Path) -> Report:
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
         schema = plain["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(f"{path}: not a benchmark's JSON; make one with --out") from error
     if schema != SCHEMA:
         raise UsageError(f"{path}: has schema {schema}, this SkinEdge reads {SCHEMA}")
     try:
         report = _made(Report, plain)
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise UsageError(f"{path}: a damaged benchmark's JSON: {error}") from error
     assert isinstance(report, Report)
     return report
