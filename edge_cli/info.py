@@ -79,7 +79,7 @@ def info(
 
       skinedge info
 
-      skinedge info runs/edge/export/edge.tflite --json
+      skinedge info runs/edge/compressed/edge-int8.tflite --json
     """
     from skinedge.model_file import read_model
 

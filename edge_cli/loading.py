@@ -38,9 +38,10 @@ def load_classifier(model: Path | None, labels: Path | None, threads: int | None
     with chatter_elsewhere():
         classifier = Classifier.load(model, labels=labels, threads=threads)
     if classifier.file.card is None:
+        pixels = "" if classifier.network.raw_pixels else "; its input is (pixel - 127) / 128"
         print(
             f"skinedge: warning: {model} carries no skinedge.json: no thresholds, no malignant "
-            "probability, no attention map",
+            f"probability, no attention map{pixels}",
             file=sys.stderr,
         )
     return classifier

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -72,24 +72,50 @@ def main(
 
 def run() -> None:
     """Run the command line; one line per error on stderr, exit code 2 for bad input, 1 else."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that lacks a character shows ?
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a closed pipe is met, and not when Python ends
     except SkinEdgeError as error:
         _end(error, str(error), error.exit_code)
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        _nobody_reads()  # Typer has met it first, and made it exit code 1
     except BrokenPipeError:
-        # The reader of our output (`| head`) has enough; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _nobody_reads()
     except OSError as error:
         _end(error, f"{error.filename or 'input or output'}: {error.strerror or error}", 1)
     except ImportError as error:
         _end(error, f"cannot import {error.name or 'a package'}: {error}; install it again", 1)
 
 
-def _end(error: Exception, message: str, code: int) -> None:
+def _open_closed_streams() -> None:
+    """After `2>&-` print to nowhere: else the next file opened would get what goes to stderr."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    # Python has None for a closed one, and prints to stdout what should go to None.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def _nobody_reads() -> NoReturn:
+    """End well: the reader of our output (`| head`) has enough, and nothing is wrong."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):  # Python would complain at exit, when it flushes
+        os.dup2(nowhere, stream.fileno())
+    sys.exit(0)
+
+
+def _end(error: Exception, message: str, code: int) -> NoReturn:
     if "--debug" in sys.argv:
         import traceback
 

@@ -42,6 +42,11 @@ class Classifier:
     """
 
     def __init__(self, file: ModelFile, network: Network) -> None:
+        if network.classes < 2:
+            raise ModelFileError(
+                f"{file.path}: returns a single number; a classifier has two classes or more, "
+                "and ends with a softmax over them"
+            )
         if network.classes != len(file.labels):
             raise ModelFileError(
                 f"{file.path}: returns {network.classes} classes but {len(file.labels)} labels "
@@ -88,6 +93,7 @@ class Classifier:
 
         Raises:
             ImageError: the image cannot be read.
+            ModelFileError: the model's outputs are no probabilities.
         """
         start = time.perf_counter()
         pixels = to_input(read(image, name), self.network.height, self.network.width)
@@ -131,16 +137,26 @@ class Classifier:
     def _heads(
         self, outputs: list[npt.NDArray[np.float32]]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32] | None]:
-        if outputs[0].min() < 0:
-            raise ModelFileError(f"{self.file.path}: returns logits; end the model with a softmax")
-        # Rounded to 1/256 each, quantized probabilities can miss a sum of 1 by a little.
-        probabilities = outputs[0].astype(np.float64)
-        probabilities /= max(probabilities.sum(), np.finfo(np.float64).tiny)
+        probabilities = self._probabilities(outputs[0])
         shape = self.file.map_shape
         if shape is None or len(outputs) < 2:
             return probabilities, None
         attention = outputs[1].reshape(shape)
         return probabilities, attention / max(float(attention.max()), 1e-12)
+
+    def _probabilities(self, output: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        # Each may be half a step off, so that quantized ones can miss a sum of 1 by a little.
+        rounding = self.network.quantization[0][0] / 2
+        least, total = float(output.min()), float(output.sum())
+        # Written so that a NaN fails it.
+        if not (least >= -rounding and abs(total - 1) <= 0.02 + output.size * rounding):
+            raise ModelFileError(
+                f"{self.file.path}: outputs are no probabilities (they sum to {total:.3g}, the "
+                f"least is {least:.3g}); end the model with a softmax"
+            )
+        probabilities = np.maximum(output, 0).astype(np.float64)
+        probabilities /= probabilities.sum()
+        return probabilities
 
     def _ranked(self, probabilities: npt.NDArray[np.float64]) -> tuple[Label, ...]:
         order = np.argsort(-probabilities, kind="stable")

@@ -11,13 +11,22 @@ varies what it read.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "centre_square", "images_below", "read", "to_input"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "centre_square",
+    "images_below",
+    "out_of_memory",
+    "read",
+    "to_input",
+]
 
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,8 +45,8 @@ decompression bomb); twice what the largest phone and dermatoscope cameras deliv
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 """Extensions, in lower case, of the files that a folder is searched for."""
 
-# The largest honest file of MAX_PIXELS: uncompressed RGBA of 16 bits.
-_MAX_BYTES = 8 * MAX_PIXELS
+MAX_BYTES = 8 * MAX_PIXELS
+"""The largest honest file of MAX_PIXELS: uncompressed RGBA of 16 bits."""
 
 _REDUCED_JPEG = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -73,7 +82,8 @@ def read(
 
     Raises:
         ImageError: missing, unreadable, empty, damaged, cut short, no known format, more than
-            MAX_PIXELS, or an array of another shape or dtype. One line that starts with the name.
+            MAX_PIXELS or than there is memory for, or an array of another shape or dtype. One
+            line that starts with the name.
     """
     try:
         if isinstance(source, np.ndarray):
@@ -86,12 +96,48 @@ def read(
         return _decode(_file_bytes(Path(source)), least_side)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
+    except (MemoryError, cv2.error) as error:
+        if not out_of_memory(error):
+            raise
+        raise ImageError(
+            f"{name}: needs more memory than this machine has; make it smaller"
+        ) from None
 
 
-def images_below(folder: str | os.PathLike[str]) -> list[Path]:
-    """Every file with an image's extension in a folder and the folders in it, sorted."""
-    found = Path(folder).rglob("*")
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error, Python's or OpenCV's, says that memory is used up."""
+    return isinstance(error, MemoryError) or getattr(error, "code", 0) == cv2.Error.StsNoMem
+
+
+def images_below(
+    folder: str | os.PathLike[str], on_error: Callable[[ImageError], None] | None = None
+) -> list[Path]:
+    """Every file with an image's extension in a folder and the folders in it, sorted.
+
+    Links to folders are not followed.
+
+    Args:
+        folder: where to look; one that is missing holds no images.
+        on_error: called for each folder that cannot be read, and for each image that cannot be
+            reached, such as a link that leads nowhere; all of these are left out.
+    """
+
+    def unreadable(error: OSError) -> None:
+        if on_error is not None:
+            reason = f"cannot be read ({error.strerror}); check its permissions and links"
+            on_error(ImageError(f"{error.filename}: {reason}"))
+
+    images = []
+    for parent, _, files in os.walk(folder, onerror=unreadable):
+        for path in (Path(parent, name) for name in files):
+            if path.suffix.lower() not in SUFFIXES:
+                continue
+            try:
+                if stat.S_ISREG(path.stat().st_mode):
+                    images.append(path)
+            except OSError as error:
+                unreadable(error)
+    return sorted(images)
 
 
 def to_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -144,8 +190,8 @@ def _file_bytes(path: Path) -> bytes:
             raise ImageError("is a folder; name an image file in it")
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
             raise ImageError("is not a regular file; save the image to a file first")
-        if status.st_size > _MAX_BYTES:
-            raise ImageError(f"is larger than {_MAX_BYTES:,} bytes; check that it is an image")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"is larger than {MAX_BYTES:,} bytes; check that it is an image")
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
         raise ImageError("does not exist; check the path") from None
@@ -180,7 +226,9 @@ def _decode(data: bytes, least_side: int | None) -> NDArray[np.uint8]:
     try:
         with _quiet_opencv():
             pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
+    except cv2.error as error:
+        if out_of_memory(error):
+            raise
         pixels = None
     if pixels is None:
         raise ImageError(

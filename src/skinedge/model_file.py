@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ def read_labels(path: str | os.PathLike[str]) -> tuple[ClassLabel, ...]:
         ModelFileError: the file is missing, not UTF-8, or empty.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
+        # Windows' editors begin a file with a mark that would become part of the first label.
+        lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ModelFileError(f"{os.fspath(path)}: cannot read these labels: {error}") from error
     codes = [line.strip() for line in lines if line.strip()]
@@ -102,7 +104,7 @@ def _card(path: Path, content: bytes) -> dict[str, Any] | None:
             card = json.loads(archive.read(CARD))
     except (zipfile.BadZipFile, KeyError):
         return None
-    except (ValueError, RuntimeError, zlib.error) as error:
+    except (ValueError, RuntimeError, EOFError, OSError, struct.error, zlib.error) as error:
         raise ModelFileError(f"{path}: its {CARD} is damaged: {error}") from error
     if not isinstance(card, dict):
         raise ModelFileError(f"{path}: its {CARD} is damaged: not a JSON object")

@@ -25,6 +25,8 @@ RUNTIMES: dict[str, str] = {
 }
 
 
+_WANTED = "SkinEdge runs image classifiers: uint8 or float32 [1, H, W, 3] to [1, classes]"
+
 MAX_THREADS = 64
 """Far more than helps; XNNPACK crashes when thousands cannot be started."""
 
@@ -36,7 +38,7 @@ def default_threads() -> int:
 
 def _import(runtime: Runtime) -> tuple[str, Any]:
     if runtime == "auto":
-        runtime = cast(Runtime, os.environ.get("SKINEDGE_RUNTIME", "auto"))
+        runtime = cast(Runtime, os.environ.get("SKINEDGE_RUNTIME") or "auto")
     if runtime != "auto" and runtime not in RUNTIMES:
         raise UsageError(f"unknown runtime {runtime!r}; there are: {', '.join(RUNTIMES)}")
     names = list(RUNTIMES) if runtime == "auto" else [runtime]
@@ -64,12 +66,14 @@ class Network:
         runtime: which interpreter runs it, `litert` or `tflite-runtime`.
         threads: how many threads it may use.
         height, width: of the input, in pixels.
+        raw_pixels: whether its input is uint8, not float32.
         quantization: scale and zero point of each output as it is stored, `value = scale *
             (stored - zero)`; scale 0 for a float one.
 
     Raises:
         ModelFileError: the bytes are no TFLite model, or its input is not one RGB image of
-            uint8 (raw pixels) or float32, or its first output is not `[1, classes]`.
+            uint8 (raw pixels) or float32 and of a fixed size, or its first output is not
+            `[1, classes]`.
         RuntimeMissingError: no interpreter can be imported, or the one found cannot run with
             the installed numpy.
         UsageError: the threads or the runtime are not possible ones.
@@ -86,6 +90,10 @@ class Network:
             # Calling the module's class here and not in `_import` is what meets tflite-runtime's
             # late failure: built for numpy 1, it imports under numpy 2 and only then breaks.
             self._interpreter = module.Interpreter(model_content=content, num_threads=self.threads)
+            inputs = self._interpreter.get_input_details()
+            if any(-1 in details["shape_signature"][1:] for details in inputs):
+                # The interpreter would make it one pixel.
+                raise ModelFileError(f"{name}: has no fixed input size; export it with one")
             self._interpreter.allocate_tensors()
         except SystemError as error:
             raise RuntimeMissingError(
@@ -97,10 +105,9 @@ class Network:
                 f"{name}: not a model this interpreter can load "
                 f"({_first_line(error)}); copy or export it again"
             ) from error
-        inputs, self._outputs = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        self._outputs = self._interpreter.get_output_details()
+        if not inputs:
+            raise ModelFileError(f"{name}: takes no input; {_WANTED}")
         self._input = inputs[0]
         shape = tuple(int(n) for n in self._input["shape"])
         first = tuple(int(n) for n in self._outputs[0]["shape"]) if self._outputs else ()
@@ -114,9 +121,9 @@ class Network:
             or first[0] != 1
         ):
             raise ModelFileError(
-                f"{name}: takes {dtype.__name__} {list(shape)} and returns {list(first)}; "
-                "SkinEdge runs image classifiers: uint8 or float32 [1, H, W, 3] to [1, classes]"
+                f"{name}: takes {dtype.__name__} {list(shape)} and returns {list(first)}; {_WANTED}"
             )
+        self.raw_pixels = dtype is np.uint8
         self.height, self.width = shape[1], shape[2]
         self.classes = first[1]
         self.quantization = tuple(
@@ -138,7 +145,7 @@ class Network:
             map where the model has one.
         """
         tensor = pixels[np.newaxis]
-        if self._input["dtype"] is np.float32:
+        if not self.raw_pixels:
             tensor = ((tensor - np.float32(zero)) * np.float32(scale)).astype(np.float32)
         self._interpreter.set_tensor(self._input["index"], tensor)
         self._interpreter.invoke()

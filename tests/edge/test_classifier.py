@@ -13,6 +13,7 @@ from draw_lesion import draw
 from skinedge import Classifier, ImageError, ModelFileError
 from skinedge.image import read
 from skinedge.lesion import CODES
+from skinedge.model_file import ClassLabel, ModelFile
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,61 @@ def test_labels_must_fit_the_model(tmp_path: Path) -> None:
     assert prediction.malignant_probability is None
     assert prediction.decisions == ()
     assert prediction.attention is None
+
+
+class _Outputs:
+    """A network that answers every image with the same numbers."""
+
+    height, width = 8, 8
+
+    def __init__(self, numbers: list[float], scale: float = 0.0) -> None:
+        self.numbers, self.classes = np.array(numbers, np.float32), len(numbers)
+        self.quantization = ((scale, 0),)
+
+    def run(self, *_: object) -> list[np.ndarray]:
+        return [self.numbers]
+
+
+def _answer(numbers: list[float], scale: float = 0.0) -> list[float]:
+    labels = tuple(ClassLabel(str(n), str(n), None) for n in range(len(numbers)))
+    file = ModelFile(Path("other.tflite"), b"", labels, None)
+    classifier = Classifier(file, _Outputs(numbers, scale))  # type: ignore[arg-type]
+    prediction = classifier.predict(np.zeros((8, 8, 3), np.uint8))
+    return [label.probability for label in prediction.labels]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [0.1, -0.2, 1.1],
+        [0.0, 0.0, 0.0],
+        [0.5, 0.6, 0.4],
+        [0.4, 0.3, 0.27],
+        [float("nan"), 0.5, 0.5],
+        [float("inf"), 0.5, 0.5],
+    ],
+)
+def test_numbers_that_are_no_probabilities_are_refused(numbers: list[float]) -> None:
+    with pytest.raises(
+        ModelFileError, match=r"other\.tflite: outputs are no probabilities"
+    ) as error:
+        _answer(numbers)
+    assert str(error.value).endswith("end the model with a softmax")
+
+
+def test_quantized_probabilities_may_be_rounded() -> None:
+    assert _answer([0.625, 0.375]) == [0.625, 0.375]
+    assert _answer([0.6, 0.39]) == pytest.approx([0.6 / 0.99, 0.39 / 0.99])
+    coarse = 1 / 16
+    assert _answer([0.625, 0.375, 0.0625], coarse) == pytest.approx([10 / 17, 6 / 17, 1 / 17])
+    assert _answer([1.0, -coarse / 2], coarse) == [1.0, 0.0]
+    with pytest.raises(ModelFileError, match=r"sum to 1\.25"):
+        _answer([1.0, 0.25], coarse)
+
+
+def test_one_number_is_no_classifier() -> None:
+    with pytest.raises(ModelFileError, match=r"other\.tflite: returns a single number"):
+        _answer([1.0])
 
 
 def test_camera_sized_and_tiny_images_work(classifier: Classifier) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 from draw_lesion import draw
 
-from skinedge import DISCLAIMER
+from skinedge import DISCLAIMER, Classifier
+from skinedge.edge_cli.loading import load_classifier
 from skinedge.edge_cli.main import run
 from skinedge.lesion import CODES
 from skinedge.model_file import EMBEDDED, read_model
@@ -155,7 +159,103 @@ def test_heatmaps_of_equal_names_do_not_overwrite(skinedge, lesion: Path, tmp_pa
     assert written == ["lesion-2-attention.png", "lesion-attention.png"]
 
 
+def test_a_numbered_heatmap_does_not_overwrite_either(
+    skinedge, lesion: Path, tmp_path: Path
+) -> None:
+    photos, maps = tmp_path / "photos", tmp_path / "maps.2026"
+    for name in ("a-2.png", "a.png", "b/a.png", "c/A.png"):
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        (photos / name).write_bytes(lesion.read_bytes())
+    assert skinedge("predict", photos, "--heatmap", maps).code == 2
+    maps.mkdir()  # there, it is a folder, whatever its name
+    assert skinedge("predict", photos, "--heatmap", maps).code == 0
+    written = sorted(path.name for path in maps.iterdir())
+    assert written == [f"{name}-attention.png" for name in ("A-4", "a-2", "a-3", "a")]
+
+
+def test_a_heatmap_never_takes_an_images_place(skinedge, lesion: Path, tmp_path: Path) -> None:
+    photo = lesion.read_bytes()
+    overlay = lesion.with_name("lesion-attention.png")
+    overlay.write_bytes(photo)
+    link = tmp_path / "link.png"
+    link.symlink_to(lesion)
+    no_model = ("--model", tmp_path / "no.tflite")  # refused before it is looked for
+    for arguments in (
+        (lesion, "--heatmap", lesion),
+        (lesion, "--heatmap", link),
+        (lesion, "--heatmap", lesion.parent / "." / "link.png"),
+        (lesion, overlay, "--heatmap", lesion.parent),
+    ):
+        answer = skinedge("predict", *arguments, *no_model)
+        assert (answer.code, answer.out) == (2, "")
+        assert "is one of the images; write its heatmap elsewhere" in answer.err
+    assert lesion.read_bytes() == overlay.read_bytes() == photo
+
+
+def test_what_a_folder_hides_is_reported(skinedge, lesion: Path) -> None:
+    link = lesion.with_name("link.png")
+    link.symlink_to("nowhere.png")
+    answer = skinedge("predict", lesion.parent)
+    assert answer.code == 2
+    assert answer.err.startswith(f"skinedge: {link}: cannot be read (No such file or directory)")
+    assert answer.err.count("\n") == 1
+    assert f"{lesion}  (" in answer.out
+    lesion.unlink()
+    answer = skinedge("predict", lesion.parent)
+    assert answer.code == 2
+    assert str(link) in answer.err
+
+
+def test_what_is_piped_in_has_a_limit(
+    skinedge, lesion: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skinedge.image.MAX_BYTES", 1000)
+
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer) -> int:
+            return len(buffer)
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    answer = skinedge("predict", "-")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("skinedge: <stdin>: is larger than 1,000 bytes;")
+    assert answer.err.count("\n") == 1
+
+
+def _shell(line: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """`predict` below stands for the command."""
+    program = "from skinedge.edge_cli.main import run; run()"
+    predict = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} predict"
+    line = line.replace("predict", predict, 1).format(*(shlex.quote(str(word)) for word in words))
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+
+
+def test_closed_streams(lesion: Path, tmp_path: Path) -> None:
+    pipe = _shell("predict {0} {0} {0} | head -1; echo ${{PIPESTATUS[0]}}", lesion)
+    assert pipe.stdout.splitlines()[1:] == ["0"]
+    assert pipe.stderr == ""
+    unread = _shell("predict {0} | true; echo ${{PIPESTATUS[0]}}", lesion)
+    assert (unread.stdout, unread.stderr) == ("0\n", "")
+    quiet = _shell("predict {} {} --json 2>&-", lesion, tmp_path / "no.png")
+    assert quiet.returncode == 2
+    rows = [json.loads(line) for line in quiet.stdout.splitlines()]
+    assert [row["source"] for row in rows] == [str(lesion), str(tmp_path / "no.png")]
+    no_stdin = _shell("predict - --model no.tflite <&-")
+    assert no_stdin.returncode == 2
+    assert no_stdin.stderr == "skinedge: -: stdin is closed; pipe an image into this command\n"
+
+
 def test_what_cannot_be_written_is_one_line(skinedge, lesion: Path, labelled: Path) -> None:
+    file = lesion.with_name("file")
+    file.touch()
+    answer = skinedge("predict", lesion, lesion, "--heatmap", file)
+    assert answer.out.count(f"{lesion}  (") == 2
+    assert DISCLAIMER in answer.out
+    assert answer.code == 2
+    assert answer.err.count("cannot write the heatmap") == answer.err.count("\n") == 2
     for arguments in (
         ("predict", lesion, "--heatmap", lesion / "map.png"),
         ("evaluate", EMBEDDED, "--data", labelled, "--out", lesion),
@@ -175,9 +275,26 @@ def test_a_model_without_a_card_runs_with_a_warning(skinedge, lesion: Path, tmp_
     answer = skinedge("predict", lesion, "--model", bare, "--labels", labels)
     assert answer.code == 0
     assert "carries no skinedge.json" in answer.err
+    gone = tmp_path / "gone.png"  # not even looked for
+    drawn = skinedge(
+        "predict", gone, lesion, "--model", bare, "--labels", labels, "--heatmap", tmp_path
+    )
+    assert (drawn.code, drawn.out) == (2, "")
+    assert "this model has no attention map" in drawn.err
+    assert str(gone) not in drawn.err
     refused = skinedge("predict", lesion, "--model", bare)
     assert refused.code == 2
     assert "--labels" in refused.err
+
+
+def test_the_warning_says_what_a_float32_input_gets(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    loaded = SimpleNamespace(file=SimpleNamespace(card=None), network=SimpleNamespace())
+    monkeypatch.setattr(Classifier, "load", lambda *_, **__: loaded)
+    for loaded.network.raw_pixels, said in ((True, 0), (False, 1)):
+        load_classifier(Path("other.tflite"), None, 1)
+        assert capfd.readouterr().err.count("; its input is (pixel - 127) / 128\n") == said
 
 
 def test_debug_shows_the_traceback(skinedge, tmp_path: Path) -> None:
@@ -192,6 +309,11 @@ def test_info_says_what_the_file_says(skinedge) -> None:
         assert words in text
     card = json.loads(skinedge("info", EMBEDDED, "--json").out)
     assert card["input"] == {"height": 192, "width": 192, "scale": 1 / 128, "zero": 127}
+
+
+def test_the_example_of_info_is_a_file_that_the_readme_makes(skinedge) -> None:
+    [path] = re.findall(r"skinedge info (\S+\.tflite)", skinedge("info", "--help").out)
+    assert path in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", ["predict", "camera", "info", "evaluate", "train", "compress"])

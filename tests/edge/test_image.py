@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from skinedge.errors import ImageError
-from skinedge.image import MAX_PIXELS, centre_square, read, to_input
+from skinedge.image import MAX_PIXELS, centre_square, images_below, read, to_input
 from skinedge.image_header import ImageHeader, read_header
 
 RED, GREEN, BLUE, YELLOW = (200, 30, 40), (20, 180, 60), (30, 50, 220), (240, 230, 10)
@@ -349,6 +350,55 @@ def test_the_name_in_messages() -> None:
         read(np.zeros((2, 2), np.uint8))
     with pytest.raises(ImageError, match=r"^upload 7: "):
         read(b"", name="upload 7")
+
+
+def _no_numpy_memory(*_: object) -> None:
+    raise MemoryError
+
+
+def _no_opencv_memory(*_: object) -> None:
+    cv2.resize(PICTURE, (2**30, 2**15))  # 100 terabytes
+
+
+@pytest.mark.parametrize("fail", [_no_numpy_memory, _no_opencv_memory])
+@pytest.mark.parametrize("where", ["imdecode", "cvtColor"])
+def test_what_does_not_fit_into_memory_is_one_line(
+    where: str, fail: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cv2, where, fail)
+    with pytest.raises(ImageError, match=r"^photo: needs more memory than this machine has; make"):
+        read(PNG, "photo")
+
+
+# --- folders --------------------------------------------------------------------------------------
+
+
+def test_images_below_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("b/2.JPG", "b/1.png", "a.tif", "shut/3.png", "d.png/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "linked.png").symlink_to(tmp_path / "a.tif")
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "nowhere.txt").symlink_to(tmp_path / "gone.txt")
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    errors: list[ImageError] = []
+    found = images_below(tmp_path, errors.append)
+    expected = ["a.tif", "b/1.png", "b/2.JPG", "linked.png"]
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == expected
+    assert images_below(tmp_path) == found
+    lines = sorted(map(str, errors))
+    assert [line.split(":")[0] for line in lines] == [
+        str(tmp_path / name) for name in ("nowhere.png", "shut")
+    ]
+    assert "cannot be read (Permission denied); check" in lines[1]
+    assert images_below(tmp_path / "gone") == []
 
 
 # --- arrays, sizes and headers --------------------------------------------------------------------

@@ -50,12 +50,19 @@ def _with_card(content: bytes, card: object) -> bytes:
     return whole.getvalue()
 
 
+def _card_beyond_the_end(content: bytes) -> bytes:
+    """The archive says that its card is longer than the file."""
+    entry = content.rindex(b"PK\x01\x02")
+    return content[: entry + 20] + b"\0\0\0\x0f" * 2 + content[entry + 28 :]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda content: content[: len(content) // 2], "damaged, or without skinedge.json"),
         (_zip_cut, "damaged, or without skinedge.json"),
         (_flipped, "checksum does not match"),
+        (_card_beyond_the_end, "its skinedge.json is damaged"),
         (lambda content: _with_card(content, {"schema": 99}), "schema 99"),
         (lambda content: _with_card(content, {"schema": 1}), "lacks attention"),
         (lambda content: _with_card(content, [1]), "not a JSON object"),
@@ -89,3 +96,8 @@ def test_empty_labels(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("\n \n")
     with pytest.raises(ModelFileError, match="holds no labels"):
         read_labels(tmp_path / "labels.txt")
+
+
+def test_a_byte_order_mark_is_no_label(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbfbenign\r\nmalignant\r\n")
+    assert [label.code for label in read_labels(tmp_path / "labels.txt")] == ["benign", "malignant"]

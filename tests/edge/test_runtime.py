@@ -14,7 +14,7 @@ from draw_lesion import disc
 from skinedge import ModelFileError
 from skinedge.errors import RuntimeMissingError
 from skinedge.model_file import EMBEDDED
-from skinedge.runtime import Network
+from skinedge.runtime import RUNTIMES, Network
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 
@@ -63,6 +63,48 @@ def test_other_shapes_are_refused(
         Network(converter.convert(), "other.tflite")
     assert "other.tflite" in str(caught.value)
     assert "[1, H, W, 3]" in str(caught.value)
+
+
+def _stand_in(monkeypatch: pytest.MonkeyPatch, inputs: list[dict]) -> None:
+    """An interpreter whose model has these inputs and three classes."""
+
+    class Interpreter:
+        def __init__(self, **_: object) -> None:
+            self.get_input_details = lambda: inputs
+            self.get_output_details = lambda: [{"shape": np.array([1, 3]), "quantization": (0, 0)}]
+
+        def allocate_tensors(self) -> None:
+            pass
+
+    module = ModuleType("stand-in")
+    module.Interpreter = Interpreter  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, RUNTIMES["litert"], module)
+
+
+def _image(*signature: int) -> dict:
+    shape = np.abs(signature)
+    return {"shape": shape, "shape_signature": np.array(signature), "dtype": np.float32}
+
+
+def test_a_model_without_inputs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _stand_in(monkeypatch, [])
+    with pytest.raises(ModelFileError, match=r"other\.tflite: takes no input; SkinEdge runs"):
+        Network(b"", "other.tflite")
+
+
+def test_only_the_batch_may_be_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    _stand_in(monkeypatch, [_image(-1, 32, 48, 3)])
+    network = Network(b"", "other.tflite")
+    assert (network.height, network.width, network.raw_pixels) == (32, 48, False)
+    for signature in ((-1, -1, -1, 3), (1, 32, -1, 3)):
+        _stand_in(monkeypatch, [_image(*signature)])
+        with pytest.raises(ModelFileError, match=r"other\.tflite: has no fixed input size;"):
+            Network(b"", "other.tflite")
+
+
+def test_an_empty_choice_of_runtime_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SKINEDGE_RUNTIME", "")
+    assert Network(EMBEDDED.read_bytes(), "embedded").runtime in RUNTIMES
 
 
 def test_no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
