@@ -197,9 +197,9 @@ def _about_form(name: str, model: Model, form: ModelFile, measured: bool) -> Ite
     weights = f"the weights of {model.name}, rounded as they are there"
     if fitted:
         yield (
-            f"{name} computes in float32 with {weights}; {' and '.join(fitted)} are fitted to "
-            "what int8 computes, so that it answers a little worse than the network that was "
-            "compressed: the difference of the two is not what compression cost."
+            f"{name} computes in float32 with {weights}, {' and '.join(fitted)} as fitted to what "
+            "int8 computes: it answers a little worse than the network that was compressed, and "
+            "the difference of the two is not what compression cost."
         )
     else:
         yield (

@@ -121,7 +121,7 @@ def test_a_fitted_float32_form_says_what_its_accuracy_is_not() -> None:
         return list(contestants._about_form("m-float32", model, form, measured))
 
     fitted, recorded = said(CARD, measured=True)
-    assert "last layer are fitted to what int8 computes" in fitted
+    assert "last layer as fitted to what int8 computes" in fitted
     assert "not what compression cost" in fitted
     assert "accuracy 0.8750, balanced accuracy " in recorded
     assert "melanoma" not in recorded
