@@ -31,7 +31,7 @@ def _expand(arguments: list[str], unread: list[ImageError]) -> list[str]:
 
     What cannot be read in a folder is added to `unread`.
     """
-    from skinedge.image import images_below
+    from skinedge.image_folder import images_below
 
     sources: list[str] = []
     for argument in arguments:

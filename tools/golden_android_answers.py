@@ -26,7 +26,8 @@ from drawings import DRAWINGS, Drawing, picture
 
 from skinedge.classifier import Classifier
 from skinedge.heatmap import overlay
-from skinedge.image import images_below, read, to_input
+from skinedge.image import read, to_input
+from skinedge.image_folder import images_below
 
 OUT = (
     Path(__file__).parent.parent

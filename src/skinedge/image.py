@@ -14,9 +14,7 @@ from __future__ import annotations
 __all__ = [
     "MAX_BYTES",
     "MAX_PIXELS",
-    "SUFFIXES",
     "centre_square",
-    "images_below",
     "out_of_memory",
     "read",
     "to_input",
@@ -26,7 +24,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,9 +39,6 @@ from skinedge.image_header import JPEG_END, JPEG_START_OF_SCAN, jpeg_segments, r
 MAX_PIXELS = 100_000_000
 """Largest image that is decoded. A few kilobytes can claim to be a picture of many gigabytes (a
 decompression bomb); twice what the largest phone and dermatoscope cameras deliver is plenty."""
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-"""Extensions, in lower case, of the files that a folder is searched for."""
 
 MAX_BYTES = 8 * MAX_PIXELS
 """The largest honest file of MAX_PIXELS: uncompressed RGBA of 16 bits."""
@@ -107,37 +102,6 @@ def read(
 def out_of_memory(error: Exception) -> bool:
     """Whether an error, Python's or OpenCV's, says that memory is used up."""
     return isinstance(error, MemoryError) or getattr(error, "code", 0) == cv2.Error.StsNoMem
-
-
-def images_below(
-    folder: str | os.PathLike[str], on_error: Callable[[ImageError], None] | None = None
-) -> list[Path]:
-    """Every file with an image's extension in a folder and the folders in it, sorted.
-
-    Links to folders are not followed.
-
-    Args:
-        folder: where to look; one that is missing holds no images.
-        on_error: called for each folder that cannot be read, and for each image that cannot be
-            reached, such as a link that leads nowhere; all of these are left out.
-    """
-
-    def unreadable(error: OSError) -> None:
-        if on_error is not None:
-            reason = f"cannot be read ({error.strerror}); check its permissions and links"
-            on_error(ImageError(f"{error.filename}: {reason}"))
-
-    images = []
-    for parent, _, files in os.walk(folder, onerror=unreadable):
-        for path in (Path(parent, name) for name in files):
-            if path.suffix.lower() not in SUFFIXES:
-                continue
-            try:
-                if stat.S_ISREG(path.stat().st_mode):
-                    images.append(path)
-            except OSError as error:
-                unreadable(error)
-    return sorted(images)
 
 
 def to_input(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

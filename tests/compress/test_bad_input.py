@@ -192,7 +192,7 @@ def test_a_description_that_is_none(text: str, run: runs.Run, tmp_path: Path) ->
 
 def test_a_layer_that_is_not_known(run: runs.Run, ham10000: Path, tmp_path: Path) -> None:
     @keras.saving.register_keras_serializable("elsewhere")
-    class Foreign(keras.layers.Layer):  # type: ignore[misc]
+    class Foreign(keras.layers.Layer):
         def call(self, x: Any) -> Any:
             return x
 

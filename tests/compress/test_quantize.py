@@ -225,7 +225,7 @@ def test_a_head_without_its_name_is_refused(model: Any, monkeypatch: pytest.Monk
 
 def test_an_operation_without_a_tflite_form_is_named_with_its_layer() -> None:
     @keras.saving.register_keras_serializable("tests")
-    class Odd(keras.layers.Layer):  # type: ignore[misc]
+    class Odd(keras.layers.Layer):
         def call(self, x: Any) -> Any:
             return tf.math.erfinv(0.1 * x)
 

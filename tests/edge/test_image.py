@@ -1,4 +1,4 @@
-"""skinedge.image and skinedge.image_header, on real files of every format and every damage."""
+"""skinedge.image, image_header and image_folder, on real files of every format and every damage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from skinedge.errors import ImageError
-from skinedge.image import MAX_PIXELS, centre_square, images_below, read, to_input
+from skinedge.image import MAX_PIXELS, centre_square, read, to_input
+from skinedge.image_folder import images_below
 from skinedge.image_header import ImageHeader, read_header
 
 RED, GREEN, BLUE, YELLOW = (200, 30, 40), (20, 180, 60), (30, 50, 220), (240, 230, 10)

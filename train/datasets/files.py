@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from skinedge.image import images_below
+from skinedge.image_folder import images_below
 
 __all__ = ["Files", "files_below", "masks_below"]
 

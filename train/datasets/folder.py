@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from skinedge.errors import DatasetError
-from skinedge.image import images_below
+from skinedge.image_folder import images_below
 from skinedge.lesion import CODES
 
 from .images import LabelledImage, LabelledImages, Parsed, Problem

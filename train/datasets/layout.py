@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from skinedge.errors import DatasetError
-from skinedge.image import SUFFIXES
+from skinedge.image_folder import SUFFIXES
 
 from .attributes import ATTRIBUTES, attributes_of, known
 from .files import Files, files_below
