@@ -32,7 +32,7 @@ __all__ = ["Changed", "change", "quantized_while_training"]
 
 
 # Raise it when a step does otherwise than before: what was kept then is not taken up again.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
